@@ -1,0 +1,220 @@
+"""Every setting, as frozen dataclasses that validate themselves and turn into JSON and back. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+from vinn_core.errors import ConfigError
+
+LOOKS = ("none", "varied")
+TASKS = ("lift",)
+BACKBONES = ("efficientnet_lite0", "resnet18", "mobilenet_v3_small")
+START_WEIGHTS = ("imagenet", "random")
+FEATURES = ("grid", "global")
+
+
+def _require(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise ConfigError(sentence)
+
+
+def _require_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    _require(value in allowed, f"{name} = {value!r} is unknown; choose one of: {', '.join(allowed)}.")
+
+
+class JsonConfig:
+    """JSON both ways for the dataclasses below."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Raises ConfigError naming the unknown or missing setting."""
+        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        _require(not unknown, f"unknown setting {', '.join(unknown)}; known are: {', '.join(sorted(known))}.")
+        converted = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        try:
+            return cls(**converted)
+        except TypeError as error:
+            raise ConfigError(f"{cls.__name__} cannot be read: {error}.") from error
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class WorkspaceConfig(JsonConfig):
+    """What all episodes of a workspace share.
+
+    Attributes:
+        task: task name. look: visual variation.
+        cameras: cameras recorded in each observation. image_size: their height and width [pixel].
+        control_hz: control rate [1/s].
+    """
+
+    task: str = "lift"
+    look: str = "none"
+    cameras: tuple[str, ...] = ("wrist", "front")
+    image_size: int = 96
+    control_hz: float = 10.0
+    format_version: int = 1
+
+    def __post_init__(self) -> None:
+        _require_one_of("task", self.task, TASKS)
+        _require_one_of("look", self.look, LOOKS)
+        _require(len(self.cameras) > 0, "no cameras are named; name at least one, such as 'wrist'.")
+        _require(32 <= self.image_size <= 512, f"image_size = {self.image_size}; use 32 to 512 pixels.")
+        _require(self.control_hz == 10.0, f"control_hz = {self.control_hz}; only 10 is supported.")
+        _require(self.format_version == 1, f"format_version {self.format_version} is newer than this program; update it.")
+
+
+@dataclass(frozen=True)
+class EncoderConfig(JsonConfig):
+    """What an encoder is, apart from its weights.
+
+    Attributes:
+        backbone: network architecture. start_weights: what training starts from.
+        feature: "grid" pools the feature map to grid_size x grid_size cells and keeps their positions;
+            "global" averages over the whole image.
+        image_size: side [pixel] that frames are resized to before they enter the network.
+    """
+
+    backbone: str = "efficientnet_lite0"
+    start_weights: str = "imagenet"
+    feature: str = "grid"
+    grid_size: int = 4
+    image_size: int = 96
+
+    def __post_init__(self) -> None:
+        _require_one_of("backbone", self.backbone, BACKBONES)
+        _require_one_of("start_weights", self.start_weights, START_WEIGHTS)
+        _require_one_of("feature", self.feature, FEATURES)
+        _require(1 <= self.grid_size <= 8, f"grid_size = {self.grid_size}; use 1 to 8.")
+        _require(32 <= self.image_size <= 512, f"image_size = {self.image_size}; use 32 to 512 pixels.")
+
+
+@dataclass(frozen=True)
+class TrainConfig(JsonConfig):
+    """BYOL fine-tuning (Grill et al. 2020, arXiv 2006.07733).
+
+    Attributes:
+        preset: the name it came from. encoder: what is trained.
+        cameras: cameras whose frames are trained on.
+        epochs: passes over the frames; 0 keeps the start weights. max_minutes: also stop after this time; 0 is no limit.
+        batch_size: frames per step. learning_rate: peak. weight_decay: decoupled.
+        target_decay: starting decay of the target network; raised to 1 by a cosine (BYOL, section 3.3).
+        projection_size, hidden_size: of projector and predictor.
+        crop: smallest area fraction of random crops that differ between views; 1 turns them off, as control needs.
+        colour_strength: strength of photometric augmentation, 1 is the default.
+        seed: of initialisation, batches and augmentation. device: "auto", "cpu", "cuda" or "mps".
+    """
+
+    preset: str = "quick"
+    backbone: str = "efficientnet_lite0"
+    start_weights: str = "imagenet"
+    feature: str = "grid"
+    grid_size: int = 4
+    image_size: int = 96
+    cameras: tuple[str, ...] = ("wrist",)
+    epochs: int = 4
+    max_minutes: float = 0.0
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-6
+    target_decay: float = 0.99
+    projection_size: int = 128
+    hidden_size: int = 512
+    crop: float = 1.0
+    colour_strength: float = 1.0
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        self.encoder  # validates the encoder's part
+        _require(len(self.cameras) > 0, "no cameras to train on; name at least one, such as 'wrist'.")
+        _require(self.epochs >= 0, f"epochs = {self.epochs}; use 0 (keep the start weights) or more.")
+        _require(self.max_minutes >= 0, f"max_minutes = {self.max_minutes}; use 0 (no limit) or more.")
+        _require(self.batch_size >= 2, f"batch_size = {self.batch_size}; use 2 or more.")
+        _require(0 < self.learning_rate < 1, f"learning_rate = {self.learning_rate}; use between 0 and 1, such as 1e-4.")
+        _require(0 <= self.target_decay < 1, f"target_decay = {self.target_decay}; use 0 or more and below 1.")
+        _require(0 < self.crop <= 1, f"crop = {self.crop}; use above 0 up to 1 (1: no crops).")
+        _require_one_of("device", self.device, ("auto", "cpu", "cuda", "mps"))
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        return EncoderConfig(self.backbone, self.start_weights, self.feature, self.grid_size, self.image_size)
+
+
+PRESETS: dict[str, TrainConfig] = {
+    "tiny": TrainConfig(preset="tiny", backbone="mobilenet_v3_small", start_weights="random", epochs=1, batch_size=16),
+    "frozen": TrainConfig(preset="frozen", epochs=0),
+    "quick": TrainConfig(preset="quick", epochs=20, max_minutes=4.0),
+    "standard": TrainConfig(preset="standard", epochs=60),
+    "paper": TrainConfig(
+        preset="paper",
+        backbone="resnet18",
+        feature="global",
+        image_size=224,
+        epochs=100,
+        batch_size=256,
+        learning_rate=3e-4,
+        crop=0.7,
+        projection_size=256,
+        hidden_size=4096,
+    ),
+}
+
+
+def preset(name: str, **changes: Any) -> TrainConfig:
+    """The named preset with some settings changed. Raises ConfigError for an unknown name."""
+    _require_one_of("preset", name, tuple(PRESETS))
+    return replace(PRESETS[name], **changes)
+
+
+@dataclass(frozen=True)
+class IndexConfig(JsonConfig):
+    """How frames become searchable vectors.
+
+    Attributes:
+        whiten: dimensions kept by PCA whitening of the camera embedding; 0 turns it off.
+        proprioception_weight: weight of end-effector height, tilt and gripper opening beside the camera embedding.
+        camera_weights: one per camera of the encoder; None is equal weights.
+        trees, search_k: of Annoy. search_k -1 is Annoy's default.
+        neighbours, temperature: defaults of the policy for this index.
+    """
+
+    whiten: int = 64
+    proprioception_weight: float = 0.3
+    camera_weights: tuple[float, ...] | None = None
+    trees: int = 20
+    search_k: int = 4000
+    neighbours: int = 5
+    temperature: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.whiten >= 0, f"whiten = {self.whiten}; use 0 (off) or more.")
+        _require(self.trees >= 1, f"trees = {self.trees}; use 1 or more.")
+        _require(self.neighbours >= 1, f"k = {self.neighbours}; use k >= 1.")
+        _require(self.temperature > 0, f"temperature = {self.temperature}; use above 0.")
+
+
+@dataclass(frozen=True)
+class PolicyConfig(JsonConfig):
+    """Retrieval at run time, adjustable while the arm moves.
+
+    Attributes:
+        neighbours: k, how many recorded frames are averaged.
+        temperature: of the softmin over distances, relative to the mean neighbour distance; small trusts the nearest.
+    """
+
+    neighbours: int = 5
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require(self.neighbours >= 1, f"k = {self.neighbours}; use k >= 1.")
+        _require(self.temperature > 0, f"temperature = {self.temperature}; use above 0.")
