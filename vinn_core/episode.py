@@ -107,7 +107,10 @@ class Episode:
         ee_quaternions: (T, 4) float64, wxyz, world frame.
         gripper_openings: (T,) float64 in [0, 1], 1 is open.
         times: (T,) float64, simulation time [s].
-        actions: (T, 7) float32, end-effector-frame twist and gripper command (see `Action`).
+        actions: (T, 7) float32, end-effector-frame twist and gripper command (see `Action`): what the policy learns.
+        executed_actions: (T, 7) float32, what the arm was made to do. The same as `actions`, except where noise
+            was injected into an expert's actions to show recovery (DART, Laskey et al. 2017): there the clean action
+            is learnt from and the disturbed one is what an open-loop replay must repeat.
         states: (T, S) float64: simulation time, qpos, qvel, before the action of the same row.
     """
 
@@ -118,6 +121,7 @@ class Episode:
     gripper_openings: NDArray[np.float64]
     times: NDArray[np.float64]
     actions: NDArray[np.float32]
+    executed_actions: NDArray[np.float32]
     states: NDArray[np.float64]
 
     def __len__(self) -> int:
