@@ -1,0 +1,169 @@
+"""What decides the next action: VINN's weighted nearest neighbours, or a recorded episode played back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vinn_core.config import PolicyConfig
+from vinn_core.episode import Action, Episode, Observation
+
+if TYPE_CHECKING:
+    from vinn_core.embedding import Embedder
+    from vinn_core.index import EmbeddingIndex
+
+OPEN_VOTE = 0.6
+"""An open vote above this opens a closed gripper."""
+CLOSE_VOTE = 0.4
+"""An open vote below this closes an open gripper."""
+FULLY_OPEN = 0.8
+"""A measured opening below this counts as closed at the start: a gripper that holds a cube is about half open."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One recorded frame that the policy follows.
+
+    Attributes:
+        episode: episode number. step: 0-based step within it.
+        distance: Euclidean distance between the embeddings (no unit).
+        weight: share in the decision; the weights of one decision sum to 1.
+    """
+
+    episode: int
+    step: int
+    distance: float
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What a policy chose for one control tick.
+
+    Attributes:
+        action: what to do. neighbours: what it came from, nearest first; empty for policies without any.
+        encode_ms, search_ms: time spent embedding the observation and looking up the neighbours [ms].
+    """
+
+    action: Action
+    neighbours: tuple[Neighbour, ...] = ()
+    encode_ms: float = 0.0
+    search_ms: float = 0.0
+
+
+class Policy(Protocol):
+    """Chooses an action each control tick. `cameras` names the images it needs in the observation."""
+
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+
+    def reset(self) -> None:
+        """Forget the last rollout; call before each one."""
+        ...
+
+    def act(self, observation: Observation) -> Decision: ...
+
+
+def softmin_weights(distances: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """Weights of k neighbours, w_i proportional to exp(-d_i / (temperature * mean d)); (k,) float64 summing to 1.
+
+    VINN (Pari et al. 2021, arXiv 2112.01511, section 3.3) weighs by exp(-d_i). Raw distances make that nearly
+    uniform or nearly one-hot depending on the embedding's scale, so they are taken relative to their mean.
+    Equal distances, zeros included, get equal weights.
+    """
+    distances = np.asarray(distances, dtype=np.float64)
+    excess = distances - distances.min()
+    scale = temperature * distances.mean()
+    if scale > 0.0:
+        with np.errstate(over="ignore", under="ignore"):
+            weights = np.exp(-excess / scale)
+    else:  # all distances are zero, or so small that the product underflows: only the exactly nearest count
+        weights = (excess == 0.0).astype(np.float64)
+    return weights / weights.sum()
+
+
+class VinnPolicy:
+    """Locally weighted regression over the nearest recorded frames (VINN, section 3.3).
+
+    The twist is the weighted mean of the neighbours' twists; the gripper follows their weighted vote with
+    hysteresis, because a half-closed mean would neither hold nor release.
+
+    `config` may be replaced at any time, from any thread; it takes effect at the next `act`.
+    """
+
+    def __init__(self, embedder: Embedder, index: EmbeddingIndex, config: PolicyConfig) -> None:
+        self.config = config
+        self._embedder = embedder
+        self._index = index
+        self._gripper_is_open: bool | None = None
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        return self._embedder.cameras
+
+    @property
+    def index(self) -> EmbeddingIndex:
+        return self._index
+
+    def reset(self) -> None:
+        self._gripper_is_open = None
+
+    def act(self, observation: Observation) -> Decision:
+        """Raises DatasetError when the observation lacks one of `cameras`."""
+        config = self.config
+        started = perf_counter()
+        vector = self._embedder.embed(observation)
+        encoded = perf_counter()
+        found = self._index.query(vector, config.neighbours)
+        searched = perf_counter()
+
+        rows = np.array([row for row, _ in found])
+        weights = softmin_weights(np.array([distance for _, distance in found]), config.temperature)
+        actions = self._index.actions[rows].astype(np.float64)
+        gripper = self._vote(observation, float(weights @ (actions[:, 6] >= 0.5)))
+        action = Action((weights @ actions[:, :6]).astype(np.float32), gripper)
+        neighbours = tuple(
+            Neighbour(int(self._index.episodes[row]), int(self._index.steps[row]), distance, float(weight))
+            for (row, distance), weight in zip(found, weights, strict=True)
+        )
+        return Decision(action, neighbours, (encoded - started) * 1e3, (searched - encoded) * 1e3)
+
+    def _vote(self, observation: Observation, open_vote: float) -> float:
+        """The gripper command, 1.0 or 0.0; changes only on a clear vote."""
+        if self._gripper_is_open is None:
+            self._gripper_is_open = observation.gripper_opening >= FULLY_OPEN
+        if open_vote > OPEN_VOTE:
+            self._gripper_is_open = True
+        elif open_vote < CLOSE_VOTE:
+            self._gripper_is_open = False
+        return 1.0 if self._gripper_is_open else 0.0
+
+
+class ReplayPolicy:
+    """Repeats what the arm was made to do in an episode, open loop, then stands still with the last gripper command."""
+
+    cameras: tuple[str, ...] = ()
+
+    def __init__(self, episode: Episode) -> None:
+        self._actions = episode.executed_actions
+        self._step = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every recorded action has been played."""
+        return self._step >= len(self._actions)
+
+    def reset(self) -> None:
+        self._step = 0
+
+    def act(self, observation: Observation) -> Decision:
+        if self.finished:
+            gripper = float(self._actions[-1, 6]) if len(self._actions) else observation.gripper_opening
+            return Decision(Action.hold(gripper))
+        action = Action.from_array(self._actions[self._step])
+        self._step += 1
+        return Decision(action)
