@@ -69,7 +69,9 @@ class WorkspaceConfig(JsonConfig):
         _require(len(self.cameras) > 0, "no cameras are named; name at least one, such as 'wrist'.")
         _require(32 <= self.image_size <= 512, f"image_size = {self.image_size}; use 32 to 512 pixels.")
         _require(self.control_hz == 10.0, f"control_hz = {self.control_hz}; only 10 is supported.")
-        _require(self.format_version == 1, f"format_version {self.format_version} is newer than this program; update it.")
+        _require(
+            self.format_version == 1, f"format_version {self.format_version} is newer than this program; update it."
+        )
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ class TrainConfig(JsonConfig):
         _require(self.epochs >= 0, f"epochs = {self.epochs}; use 0 (keep the start weights) or more.")
         _require(self.max_minutes >= 0, f"max_minutes = {self.max_minutes}; use 0 (no limit) or more.")
         _require(self.batch_size >= 2, f"batch_size = {self.batch_size}; use 2 or more.")
-        _require(0 < self.learning_rate < 1, f"learning_rate = {self.learning_rate}; use between 0 and 1, such as 1e-4.")
+        _require(
+            0 < self.learning_rate < 1, f"learning_rate = {self.learning_rate}; use between 0 and 1, such as 1e-4."
+        )
         _require(0 <= self.target_decay < 1, f"target_decay = {self.target_decay}; use 0 or more and below 1.")
         _require(0 < self.crop <= 1, f"crop = {self.crop}; use above 0 up to 1 (1: no crops).")
         _require_one_of("device", self.device, ("auto", "cpu", "cuda", "mps"))
@@ -185,6 +189,7 @@ class IndexConfig(JsonConfig):
         camera_weights: one per camera of the encoder; None is equal weights.
         trees, search_k: of Annoy. search_k -1 is Annoy's default.
         neighbours, temperature: defaults of the policy for this index.
+        leave_out_idle: leave out the standing still at the start and end of each demonstration.
     """
 
     whiten: int = 64
@@ -195,6 +200,7 @@ class IndexConfig(JsonConfig):
     neighbours: int = 5
     temperature: float = 0.1
     seed: int = 0
+    leave_out_idle: bool = True
 
     def __post_init__(self) -> None:
         _require(self.whiten >= 0, f"whiten = {self.whiten}; use 0 (off) or more.")
