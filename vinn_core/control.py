@@ -32,9 +32,7 @@ class ArmControl:
     def __init__(self) -> None:
         self._model = mujoco.MjModel.from_xml_path(str(SCENES_FOLDER / "arm.xml"))
         self._configuration = mink.Configuration(self._model)
-        self._task = mink.FrameTask(
-            END_EFFECTOR_SITE, "site", position_cost=1.0, orientation_cost=0.2, lm_damping=1e-4
-        )
+        self._task = mink.FrameTask(END_EFFECTOR_SITE, "site", position_cost=1.0, orientation_cost=0.2, lm_damping=1e-4)
         self._limits = [
             mink.ConfigurationLimit(self._model),
             mink.VelocityLimit(self._model, dict.fromkeys(ARM_JOINTS, _MAX_JOINT_SPEED)),
@@ -94,9 +92,7 @@ class ArmControl:
 
     def _step_towards(self, target: mink.SE3, step_s: float) -> None:
         self._task.set_target(target)
-        velocity = mink.solve_ik(
-            self._configuration, [self._task], step_s, _SOLVER, damping=1e-6, limits=self._limits
-        )
+        velocity = mink.solve_ik(self._configuration, [self._task], step_s, _SOLVER, damping=1e-6, limits=self._limits)
         self._configuration.integrate_inplace(velocity, step_s)
 
 

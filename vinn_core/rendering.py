@@ -12,11 +12,11 @@ if "MUJOCO_GL" not in os.environ and sys.platform.startswith("linux"):
     # EGL needs no display; OSMesa is the software fallback.
     os.environ["MUJOCO_GL"] = "egl" if ctypes.util.find_library("EGL") else "osmesa"
 
-import mujoco  # noqa: E402
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
 
-from vinn_core.errors import RenderingError, SceneError  # noqa: E402
+from vinn_core.errors import RenderingError, SceneError
 
 
 class CameraRenderer:

@@ -75,7 +75,9 @@ class Simulation:
             if self._control.solve(pose.ee_position, pose.ee_quaternion):
                 break
         else:
-            raise SceneError(f"the task {self.task.name} finds no reachable start pose for seed {seed}; try another seed.")
+            raise SceneError(
+                f"the task {self.task.name} finds no reachable start pose for seed {seed}; try another seed."
+            )
         self.data.qpos[self._arm_qpos] = self._control.joints
         self.data.qpos[self._finger_qpos] = FINGER_STROKE
         for joint, placement in pose.objects.items():

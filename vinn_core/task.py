@@ -10,8 +10,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.errors import SceneError
 from vinn_core.episode import Action
+from vinn_core.errors import SceneError
 
 SCENES_FOLDER = Path(__file__).resolve().parent.parent / "resources" / "scenes"
 
@@ -82,12 +82,22 @@ def load_scene(path: Path) -> mujoco.MjSpec:
         spec = mujoco.MjSpec.from_file(str(path))
         model = spec.compile()
     except (ValueError, OSError) as error:
-        raise SceneError(f"The scene {path.name} cannot be loaded: {error}. Correct the MJCF file and try again.") from error
+        raise SceneError(
+            f"The scene {path.name} cannot be loaded: {error}. Correct the MJCF file and try again."
+        ) from error
     for kind, names in (("joint", ARM_JOINTS + FINGER_JOINTS), ("site", (END_EFFECTOR_SITE,)), ("camera", ("wrist",))):
         kind_id = getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}")
         for name in names:
             if mujoco.mj_name2id(model, kind_id, name) < 0:
-                present = [mujoco.mj_id2name(model, kind_id, i) for i in range(getattr(model, f"n{kind[:3]}"
-                           if kind in ("camera",) else {"joint": "njnt", "site": "nsite"}[kind]))]
-                raise SceneError(f"the scene {path.name} has no {kind} {name!r}; it has: {', '.join(map(str, present))}.")
+                present = [
+                    mujoco.mj_id2name(model, kind_id, i)
+                    for i in range(
+                        getattr(
+                            model, f"n{kind[:3]}" if kind in ("camera",) else {"joint": "njnt", "site": "nsite"}[kind]
+                        )
+                    )
+                ]
+                raise SceneError(
+                    f"the scene {path.name} has no {kind} {name!r}; it has: {', '.join(map(str, present))}."
+                )
     return spec

@@ -1,0 +1,424 @@
+"""The control loop: one `tick` observes, decides, records, applies and publishes. The same code live and headless."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vinn_core.episode import Action, EpisodeInfo, Observation, Source
+from vinn_core.errors import VinnError
+from vinn_core.messages import (
+    AutonomousEnded,
+    AutonomousStarted,
+    Command,
+    CommandRefused,
+    DiscardRecording,
+    Event,
+    Mode,
+    RecordingDiscarded,
+    RecordingFinished,
+    RecordingStarted,
+    ReplayFinished,
+    ReplayKind,
+    ReplayStatus,
+    ResetScene,
+    RunEnd,
+    SceneReset,
+    SetPerturb,
+    SetPolicy,
+    Snapshot,
+    StartAutonomous,
+    StartRecording,
+    StartReplay,
+    StopAutonomous,
+    StopRecording,
+    StopReplay,
+    TaskSucceeded,
+    TickTimings,
+)
+from vinn_core.policy import Decision, Policy
+from vinn_core.rendering import CameraRenderer
+from vinn_core.simulation import Simulation
+from vinn_core.task import Task
+from vinn_core.teleop import Teleop, TeleopInput
+
+
+class StepRecorder(Protocol):
+    """What a session needs of a recorder, see `vinn_core.recorder`."""
+
+    def append(
+        self,
+        observation: Observation,
+        action: Action,
+        executed_action: Action,
+        state: NDArray[np.float64],
+    ) -> None: ...
+
+    def finish(self, success: bool | None, source: Source) -> object: ...
+
+    def discard(self) -> None: ...
+
+
+Disturbance = Callable[[Action], Action]
+"""Turns the clean action, which is recorded, into the one that is executed."""
+
+
+class Session:
+    """One simulation, one control loop. Made, used and closed by one thread.
+
+    Args:
+        task: what is to be done. look: "none" or "varied". cameras: rendered each tick. image_size: [pixel].
+        control_hz: control rate [1/s]. seed: of the first reset.
+        on_event: receives each event, in order, in the session's thread.
+        make_recorder: makes the recorder of a new episode; None when nothing will be recorded.
+        disturbance: see `Disturbance`; applied in autonomous mode only.
+
+    Raises:
+        SceneError, RenderingError: the scene or the OpenGL context is not to be had.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        look: str = "none",
+        cameras: Sequence[str] = ("wrist", "front"),
+        image_size: int = 96,
+        control_hz: float = 10.0,
+        seed: int = 0,
+        on_event: Callable[[Event], None] = lambda event: None,
+        make_recorder: Callable[[EpisodeInfo], StepRecorder] | None = None,
+        disturbance: Disturbance | None = None,
+    ) -> None:
+        self.simulation = Simulation(task, look, control_hz)
+        self.teleop_input = TeleopInput()
+        """What the person holds; replaced as a whole, from any thread."""
+        self._cameras = tuple(cameras)
+        self._control_hz = control_hz
+        self._renderer = CameraRenderer(self.simulation.model, image_size, image_size)
+        self._on_event = on_event
+        self._make_recorder = make_recorder
+        self._disturbance = disturbance
+        self._teleop = Teleop()
+        self._policy: Policy | None = None
+        self._policy_source = Source.AUTONOMOUS
+        self._recorder: StepRecorder | None = None
+        self._recorded_frames = 0
+        self._recorded_sources: set[Source] = set()
+        self._recorded_success = False
+        self._replay: StartReplay | None = None
+        self._replay_step = 0
+        self._mode = Mode.IDLE
+        self._tick = 0
+        self._run_ticks = 0
+        self._gripper = 1.0
+        self._succeeded = False
+        self._untouched = True
+        self._reset(seed, look)
+
+    @property
+    def mode(self) -> Mode:
+        """Who moves the arm."""
+        return self._mode
+
+    @property
+    def recording(self) -> bool:
+        """Whether an episode is being recorded."""
+        return self._recorder is not None
+
+    def close(self) -> None:
+        """Discard nothing silently: an episode being recorded is finished first. Frees the OpenGL context."""
+        if self._recorder is not None:
+            self._stop_recording(None)
+        self._renderer.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def handle(self, command: Command) -> None:
+        """Carry out a command between two ticks. What cannot be done becomes a CommandRefused event."""
+        try:
+            self._handle(command)
+        except VinnError as error:
+            self._on_event(CommandRefused(str(error)))
+
+    def _handle(self, command: Command) -> None:
+        match command:
+            case ResetScene(seed, look):
+                if self._recorder is not None:
+                    self._refuse("An episode is being recorded; save or discard it before resetting the scene.")
+                    return
+                self._end_run(RunEnd.STOPPED)
+                self._reset(seed, look)
+                self._on_event(SceneReset(seed, self.simulation.look))
+            case StartRecording(operator):
+                self._start_recording(operator)
+            case StopRecording(success):
+                self._stop_recording(success)
+            case DiscardRecording():
+                self._discard_recording()
+            case StartReplay():
+                self._start_replay(command)
+            case StopReplay():
+                if self._mode is Mode.REPLAY:
+                    self._finish_replay()
+            case SetPolicy(policy, source):
+                self._end_run(RunEnd.STOPPED)
+                self._policy, self._policy_source = policy, source
+            case StartAutonomous():
+                self._start_autonomous()
+            case StopAutonomous():
+                self._end_run(RunEnd.STOPPED)
+            case SetPerturb(perturb):
+                self.simulation.perturb = perturb
+                self._untouched = self._untouched and perturb is None
+
+    def _refuse(self, text: str) -> None:
+        self._on_event(CommandRefused(text))
+
+    def _reset(self, seed: int, look: str | None) -> None:
+        self.simulation.reset(seed, look)
+        self._mode = Mode.IDLE
+        self._replay = None
+        self._teleop.reset()
+        self._gripper = 1.0
+        self._succeeded = False
+        self._untouched = True
+        self._observation = self._observe()
+
+    def _start_recording(self, operator: str) -> None:
+        if self._recorder is not None:
+            self._refuse("An episode is being recorded already; save or discard it first.")
+            return
+        if self._make_recorder is None:
+            self._refuse("This session has no workspace to record into.")
+            return
+        if self._mode is Mode.REPLAY:
+            self._refuse("A replay is running; stop it before recording.")
+            return
+        self._start_exactly()
+        self._recorder = self._make_recorder(
+            EpisodeInfo(
+                task=self.simulation.task.name,
+                look=self.simulation.look,
+                seed=self.simulation.seed,
+                control_hz=self._control_hz,
+                source=Source.TELEOP,
+                success=None,
+                operator=operator,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                model_xml=self.simulation.scene_xml(),
+            )
+        )
+        self._recorded_frames = 0
+        self._recorded_sources = set()
+        self._recorded_success = False
+        self._on_event(RecordingStarted(self.simulation.seed))
+
+    def _stop_recording(self, success: bool | None) -> None:
+        if self._recorder is None:
+            self._refuse("No episode is being recorded.")
+            return
+        recorder, self._recorder = self._recorder, None
+        if self._recorded_frames == 0:
+            recorder.discard()
+            self._on_event(RecordingDiscarded(0))
+            return
+        outcome = self._recorded_success if success is None else success
+        sources = self._recorded_sources
+        source = sources.pop() if len(sources) == 1 else Source.CORRECTION
+        recording = recorder.finish(outcome, source)
+        self._on_event(RecordingFinished(recording, self._recorded_frames, outcome))
+
+    def _discard_recording(self) -> None:
+        if self._recorder is None:
+            self._refuse("No episode is being recorded.")
+            return
+        recorder, self._recorder = self._recorder, None
+        recorder.discard()
+        self._on_event(RecordingDiscarded(self._recorded_frames))
+
+    def _start_replay(self, command: StartReplay) -> None:
+        if self._recorder is not None:
+            self._refuse("An episode is being recorded; save or discard it before replaying another.")
+            return
+        episode = command.episode
+        if episode.info.task != self.simulation.task.name:
+            self._refuse(
+                f"Episode {command.number} shows the task {episode.info.task}; this scene is {self.simulation.task.name}."
+            )
+            return
+        self._end_run(RunEnd.STOPPED)
+        self.simulation.reset(episode.info.seed, episode.info.look)
+        self.simulation.set_state(episode.states[0])
+        self._untouched = False
+        self._succeeded = False
+        self._replay, self._replay_step = command, 0
+        self._mode = Mode.REPLAY
+        self._observation = self._observe()
+
+    def _finish_replay(self) -> None:
+        assert self._replay is not None
+        number, self._replay = self._replay.number, None
+        self._mode = Mode.IDLE
+        self._gripper = 1.0 if self.simulation.gripper_opening > 0.9 else 0.0
+        self._on_event(ReplayFinished(number, self.simulation.succeeded()))
+
+    def _start_autonomous(self) -> None:
+        if self._policy is None:
+            self._refuse("There is no policy yet: record demonstrations, then train and index.")
+            return
+        if self._mode is Mode.REPLAY:
+            self._finish_replay()
+        self._start_exactly()
+        self._policy.reset()
+        self._run_ticks = 0
+        self._mode = Mode.AUTONOMOUS
+        self._on_event(AutonomousStarted(self.simulation.seed))
+
+    def _end_run(self, reason: RunEnd) -> None:
+        if self._mode is Mode.AUTONOMOUS:
+            self._mode = Mode.IDLE
+            self._on_event(AutonomousEnded(reason, self._run_ticks))
+
+    def _start_exactly(self) -> None:
+        """Undo the settling since a reset that nobody has touched, so that the same seed gives the same trajectory."""
+        if self._untouched and self._mode is not Mode.AUTONOMOUS:
+            self._reset(self.simulation.seed, None)
+
+    # --- the control tick -------------------------------------------------------------------------------------------
+
+    def tick(self) -> Snapshot:
+        """Advance by exactly one control tick."""
+        started = perf_counter()
+        before = self.simulation.state()
+        decided_on = self._observation
+        held = self.teleop_input
+        if held.moves and self._mode in (Mode.AUTONOMOUS, Mode.REPLAY):
+            self._take_over()
+
+        source, action, executed, decision = self._choose(held, decided_on)
+        acted = perf_counter()
+
+        if self._recorder is not None and self._mode is not Mode.REPLAY:
+            self._recorder.append(decided_on, action, executed, before)
+            self._recorded_frames += 1
+            self._recorded_sources.add(source)
+        self._advance(executed)
+        self._gripper = executed.gripper
+        stepped = perf_counter()
+
+        self._observation = self._observe()
+        rendered = perf_counter()
+        self._tick += 1
+        self._notice_outcome()
+        return Snapshot(
+            tick=self._tick,
+            mode=self._mode,
+            look=self.simulation.look,
+            seed=self.simulation.seed,
+            elapsed_s=float(self.simulation.data.time),
+            state=self.simulation.state(),
+            previous_state=before,
+            observation=self._observation,
+            decided_on=decided_on,
+            action=executed,
+            decision=decision,
+            recorded_frames=self._recorded_frames if self._recorder is not None else None,
+            succeeded=self._succeeded,
+            replay=self._replay_status(),
+            policy_ready=self._policy is not None,
+            timings=TickTimings(
+                render_ms=(rendered - stepped) * 1e3,
+                encode_ms=decision.encode_ms if decision else 0.0,
+                search_ms=decision.search_ms if decision else 0.0,
+                act_ms=(acted - started) * 1e3,
+                physics_ms=(stepped - acted) * 1e3,
+                total_ms=(rendered - started) * 1e3,
+            ),
+        )
+
+    def _take_over(self) -> None:
+        self._teleop.reset()
+        if self._mode is Mode.REPLAY:
+            self._finish_replay()
+        else:
+            self._end_run(RunEnd.TAKEN_OVER)
+        # The gripper keeps its grasp until the person toggles it: see `gripper_open` in the next snapshot's action.
+        self.teleop_input = TeleopInput(
+            self.teleop_input.moves,
+            self.teleop_input.frame,
+            self.teleop_input.speed,
+            self._gripper > 0.5,
+            self.teleop_input.camera_in_world,
+        )
+
+    def _choose(self, held: TeleopInput, observation: Observation) -> tuple[Source, Action, Action, Decision | None]:
+        """Who acts, the action to record, the action to execute, and the policy's decision."""
+        if self._mode is Mode.REPLAY:
+            assert self._replay is not None
+            action = Action.from_array(self._replay.episode.executed_actions[self._replay_step])
+            return self._replay.episode.info.source, action, action, None
+        if self._mode is Mode.AUTONOMOUS:
+            assert self._policy is not None
+            decision = self._policy.act(observation)
+            executed = self._disturbance(decision.action) if self._disturbance else decision.action
+            self._untouched = False
+            return self._policy_source, decision.action, executed, decision
+        action = self._teleop.act(self.teleop_input, self.simulation.ee_rotation)
+        moves = self._teleop.moving or action.gripper != self._gripper
+        self._mode = Mode.TELEOP if moves or held.moves else Mode.IDLE
+        self._untouched = self._untouched and not moves and self._recorder is None
+        return Source.TELEOP, action, action, None
+
+    def _advance(self, action: Action) -> None:
+        if self._mode is Mode.REPLAY:
+            assert self._replay is not None
+            episode = self._replay.episode
+            self._replay_step += 1
+            if self._replay.kind is ReplayKind.ACTIONS:
+                self.simulation.step(action)
+            elif self._replay_step < len(episode):
+                self.simulation.set_state(episode.states[self._replay_step])
+        else:
+            self.simulation.step(action)
+
+    def _notice_outcome(self) -> None:
+        succeeded = self.simulation.succeeded()
+        elapsed_s = float(self.simulation.data.time)
+        if succeeded and not self._succeeded:
+            self._on_event(TaskSucceeded(elapsed_s))
+        self._succeeded = succeeded
+        self._recorded_success = self._recorded_success or succeeded
+        if self._mode is Mode.AUTONOMOUS:
+            self._run_ticks += 1
+            if succeeded:
+                self._end_run(RunEnd.SUCCESS)
+            elif self._run_ticks >= round(self.simulation.task.time_limit_s * self._control_hz):
+                self._end_run(RunEnd.TIME_OUT)
+        elif self._mode is Mode.REPLAY and self._replay and self._replay_step >= len(self._replay.episode):
+            self._finish_replay()
+
+    def _replay_status(self) -> ReplayStatus | None:
+        if self._replay is None:
+            return None
+        return ReplayStatus(self._replay.number, self._replay_step, len(self._replay.episode), self._replay.kind)
+
+    def _observe(self) -> Observation:
+        simulation = self.simulation
+        return Observation(
+            images=self._renderer.render_all(simulation.data, self._cameras),
+            ee_position=simulation.ee_position,
+            ee_quaternion=simulation.ee_quaternion,
+            gripper_opening=simulation.gripper_opening,
+            time=float(simulation.data.time),
+        )
