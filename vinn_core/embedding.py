@@ -62,7 +62,7 @@ def proprioception(
     """
     w, x, y, z = np.asarray(quaternions, dtype=np.float64).T / np.linalg.norm(quaternions, axis=1)
     up_in_ee = np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=1)
-    return np.column_stack([np.asarray(positions, dtype=np.float64)[:, 2], -up_in_ee, openings])
+    return np.column_stack([positions[:, 2], -up_in_ee, openings]).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,13 +207,12 @@ def _leading_eigenpairs(matrix: FloatArray, count: int) -> tuple[FloatArray, Flo
         return values[::-1][:count], vectors[:, ::-1][:, :count]
     # Subspace iteration with a margin of directions (Halko et al. 2011, section 4.5): seconds faster than all pairs.
     basis = np.random.default_rng(0).standard_normal((size, min(2 * count + 16, size)))
-    previous = np.zeros(count)
+    leading = np.zeros(count)
     for _ in range(50):
         basis = np.linalg.qr(matrix @ basis)[0]
         values, rotation = np.linalg.eigh(basis.T @ matrix @ basis)
         basis = basis @ rotation[:, ::-1]
-        leading = values[::-1][:count]
+        previous, leading = leading, values[::-1][:count]
         if np.allclose(leading, previous, rtol=1e-8, atol=0.0):
             break
-        previous = leading
     return leading, basis[:, :count]
