@@ -1,0 +1,53 @@
+"""The scripted expert as a policy, and the noise that makes its demonstrations show recovery."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vinn_core.episode import Action, Observation
+from vinn_core.policy import Decision
+from vinn_core.simulation import Simulation
+
+_NOISE_STREAM = 2
+_PERSISTENCE = 0.5
+"""Share of the last tick's noise that remains: real disturbances do not average out at once."""
+_LINEAR_NOISE = 0.018
+_ANGULAR_NOISE = 0.09
+"""Standard deviation of the fresh noise at scale 1 [m/s], [rad/s]; the expert still solves every reset."""
+
+
+class ExpertPolicy:
+    """Drives a session by the task's scripted expert, which reads the true state instead of the observation."""
+
+    cameras: tuple[str, ...] = ()
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._expert = simulation.task.expert()
+
+    def reset(self) -> None:
+        self._expert.reset()
+
+    def act(self, observation: Observation) -> Decision:
+        return Decision(self._expert.act(self._simulation.model, self._simulation.data))
+
+
+class NoiseInjection:
+    """Disturbs executed twists while the clean ones are recorded (DART, Laskey et al. 2017, arXiv 1703.09327).
+
+    Args:
+        scale: 0 is no noise, 1 is the strength that was measured to teach best.
+    """
+
+    def __init__(self, scale: float) -> None:
+        self._deviation = scale * np.array([_LINEAR_NOISE] * 3 + [_ANGULAR_NOISE] * 3)
+        self.reset(0)
+
+    def reset(self, seed: int) -> None:
+        """Start the noise of the episode with this seed."""
+        self._random = np.random.default_rng([seed, _NOISE_STREAM])
+        self._noise = np.zeros(6)
+
+    def __call__(self, action: Action) -> Action:
+        self._noise = _PERSISTENCE * self._noise + self._random.normal(0.0, 1.0, 6) * self._deviation
+        return Action((action.twist + self._noise).astype(np.float32), action.gripper)
