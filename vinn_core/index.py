@@ -131,24 +131,38 @@ class EmbeddingIndex:
 
     def tuned(self) -> EmbeddingIndex:
         """The same index with search_k doubled until the wanted recall is reached, and that recall noted in `info`."""
-        index = self
+        index, sample = self, self._recall_sample()
         while True:
-            recall = index.measure_recall()
+            recall = index._recall(sample)
             if recall >= RECALL_WANTED or index.info.search_k >= len(self) * self.info.config.trees:
                 return index._with(replace(index.info, recall=recall))
             index = index._with(replace(index.info, search_k=2 * index.info.search_k))
 
-    def measure_recall(self) -> float:
-        """Share of the 5 exact nearest neighbours that `query` finds, over a sample of rows; the row itself not counted."""
+    def _recall_sample(self) -> list[tuple[int, float]]:
+        """Sampled rows, each with the exact distance of its fifth neighbour."""
+        rows = np.random.default_rng(self.info.config.seed).permutation(len(self))[:RECALL_QUERIES]
+        k = min(RECALL_NEIGHBOURS, len(self) - 1)
+        candidates = min(2 * k + 8, len(self))
+        squares = np.einsum("nd,nd->n", self.vectors, self.vectors)
+        sample = []
+        for chunk in np.array_split(rows, max(len(rows) // 50, 1)):
+            # |a - b|^2 up to a constant by one matrix product; the few best are then compared exactly.
+            rough = squares - 2 * self.vectors[chunk] @ self.vectors.T
+            best = np.argpartition(rough, candidates - 1, axis=1)[:, :candidates]
+            for row, near in zip(chunk, best, strict=True):
+                others = self._nearest(near[near != row], self.vectors[row], k)
+                sample.append((int(row), others[-1][1] if others else 0.0))
+        return sample
+
+    def _recall(self, sample: list[tuple[int, float]]) -> float:
+        """Share of the 5 exact nearest neighbours that `query` finds, the sampled row itself not counted."""
         k = min(RECALL_NEIGHBOURS, len(self) - 1)
         if k == 0:
             return 1.0
         hits = 0
-        sample = np.random.default_rng(self.info.config.seed).permutation(len(self))[:RECALL_QUERIES]
-        for row in sample:
-            exact = [d for r, d in self.query_exact(self.vectors[row], k + 1) if r != row][:k]
-            found = [d for r, d in self.query(self.vectors[row], k + 1) if r != row][:k]
-            hits += sum(distance <= exact[-1] for distance in found)  # equally distant rows are equally good
+        for row, farthest in sample:
+            found = [distance for other, distance in self.query(self.vectors[row], k + 1) if other != row][:k]
+            hits += sum(distance <= farthest for distance in found)  # equally distant rows are equally good
         return hits / (k * len(sample))
 
     def _with(self, info: IndexInfo) -> EmbeddingIndex:
@@ -253,8 +267,6 @@ def build_index(
     report(StageProgress("Building index", 0, len(rows.steps), "frame"))
     transform = EmbeddingTransform.fit(rows.features, rows.proprioception, config)
     vectors = transform.apply(rows.features, rows.proprioception)
-    if not np.isfinite(vectors).all():
-        raise EmbeddingIndexError(f"The encoder '{encoder_name}' gives infinite or undefined features: train it again.")
     info = IndexInfo(
         encoder=encoder_name,
         encoder_fingerprint=encoder.fingerprint,

@@ -59,7 +59,8 @@ def read_features(folder: Path, encoder_fingerprint: str) -> dict[str, NDArray[n
         facts = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         if facts["encoder_fingerprint"] != encoder_fingerprint:
             return {}
-        with np.load(folder / "features.npz") as arrays:
+        # Opened here, because np.load leaves the file open when it is not a whole archive.
+        with (folder / "features.npz").open("rb") as file, np.load(file) as arrays:
             return {key: arrays[key] for key in arrays.files}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return {}

@@ -53,7 +53,8 @@ def collect_rows(
     """Embed the frames that `cache` does not have yet and gather all rows; None when asked to stop.
 
     Raises:
-        EmbeddingIndexError: there are no episodes, none in which the arm moves, or a camera is missing in one.
+        EmbeddingIndexError: there are no episodes, none in which the arm moves, a camera is missing in one, or the
+            encoder gives undefined features.
     """
     from vinn_core.dataset import load_episode
 
@@ -130,6 +131,10 @@ def _embed_episodes(
             if stop:
                 return None
             parts.append(encoder.embed(frames[first : first + BATCH]))
+            if not np.isfinite(parts[-1]).all():
+                raise EmbeddingIndexError(
+                    f"The encoder '{encoder_name}' gives infinite or undefined features: train it again."
+                )
             done += len(parts[-1])
             seconds_left = (monotonic() - started) / done * (total - done)
             report(StageProgress("Embedding frames", done, total, "image", seconds_left))
