@@ -135,7 +135,8 @@ class EmbeddingTransform:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Named arrays to store; the inverse of `from_arrays`."""
         arrays: dict[str, NDArray[Any]] = {"cameras": np.array(self.cameras, dtype=np.str_)}
-        for name, block in zip((*self.cameras, "_proprioception"), (*self.camera_blocks, self.proprioception_block)):
+        named = dict(zip(self.cameras, self.camera_blocks, strict=True))
+        for name, block in {**named, "_proprioception": self.proprioception_block}.items():
             arrays[f"{name}/mean"], arrays[f"{name}/matrix"] = block.mean, block.matrix
         return arrays
 
