@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,8 @@ class Session:
     ) -> None:
         self.simulation = Simulation(task, look, control_hz)
         self.teleop_input = TeleopInput()
-        """What the person holds; replaced as a whole, from any thread."""
+        """What the person holds; replaced as a whole, from any thread. After a reset, a policy or a replay the session
+        sets its `gripper_open` to what the gripper is doing, so that a grasp is kept until the person lets go."""
         self._cameras = tuple(cameras)
         self._control_hz = control_hz
         self._renderer = CameraRenderer(self.simulation.model, image_size, image_size)
@@ -136,7 +138,7 @@ class Session:
             self._stop_recording(None)
         self._renderer.close()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -191,6 +193,7 @@ class Session:
         self._replay = None
         self._teleop.reset()
         self._gripper = 1.0
+        self._keep_grasp()
         self._succeeded = False
         self._untouched = True
         self._observation = self._observe()
@@ -271,6 +274,7 @@ class Session:
         number, self._replay = self._replay.number, None
         self._mode = Mode.IDLE
         self._gripper = 1.0 if self.simulation.gripper_opening > 0.9 else 0.0
+        self._keep_grasp()
         self._on_event(ReplayFinished(number, self.simulation.succeeded()))
 
     def _start_autonomous(self) -> None:
@@ -288,12 +292,22 @@ class Session:
     def _end_run(self, reason: RunEnd) -> None:
         if self._mode is Mode.AUTONOMOUS:
             self._mode = Mode.IDLE
+            self._keep_grasp()
             self._on_event(AutonomousEnded(reason, self._run_ticks))
 
     def _start_exactly(self) -> None:
         """Undo the settling since a reset that nobody has touched, so that the same seed gives the same trajectory."""
         if self._untouched and self._mode is not Mode.AUTONOMOUS:
             self._reset(self.simulation.seed, None)
+
+    def toggle_gripper(self) -> None:
+        """Open a closed gripper, close an open one; takes over from a policy or a replay."""
+        if self._mode in (Mode.AUTONOMOUS, Mode.REPLAY):
+            self._take_over()
+        self.teleop_input = replace(self.teleop_input, gripper_open=not self.teleop_input.gripper_open)
+
+    def _keep_grasp(self) -> None:
+        self.teleop_input = replace(self.teleop_input, gripper_open=self._gripper > 0.5)
 
     # --- the control tick -------------------------------------------------------------------------------------------
 
@@ -353,14 +367,6 @@ class Session:
             self._finish_replay()
         else:
             self._end_run(RunEnd.TAKEN_OVER)
-        # The gripper keeps its grasp until the person toggles it: see `gripper_open` in the next snapshot's action.
-        self.teleop_input = TeleopInput(
-            self.teleop_input.moves,
-            self.teleop_input.frame,
-            self.teleop_input.speed,
-            self._gripper > 0.5,
-            self.teleop_input.camera_in_world,
-        )
 
     def _choose(self, held: TeleopInput, observation: Observation) -> tuple[Source, Action, Action, Decision | None]:
         """Who acts, the action to record, the action to execute, and the policy's decision."""

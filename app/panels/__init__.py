@@ -1,0 +1,1 @@
+"""The docks of the window. A panel never imports another panel."""
