@@ -1,0 +1,409 @@
+"""The episodes panel: what has been recorded; replay, delete with undo, add scripted demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from PySide6.QtCore import QItemSelectionModel, QPoint, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.job import Job
+from app.widgets.collect_form import CollectForm
+from app.widgets.episode_list import ROW, SORT, Column, EpisodeDelegate, EpisodeRow, EpisodeTableModel
+from app.widgets.images import make_faint
+from app.widgets.progress import StageBars
+from app.widgets.wording import count
+from app.workspace import WorkspaceModel
+from vinn_core.episode import Episode
+from vinn_core.messages import Event, Mode, ReplayFinished, ReplayKind, Snapshot, StartReplay, StopReplay
+from vinn_core.progress import JobEvent, JobFailed, JobFinished, JobStopped, Message, StageProgress
+
+_REFRESH_EVERY_S = 1.5
+_SORTINGS = (
+    ("Newest first", Column.NUMBER, Qt.SortOrder.DescendingOrder),
+    ("Oldest first", Column.NUMBER, Qt.SortOrder.AscendingOrder),
+    ("Longest first", Column.LENGTH, Qt.SortOrder.DescendingOrder),
+    ("Shortest first", Column.LENGTH, Qt.SortOrder.AscendingOrder),
+    ("Failures first", Column.SUCCESS, Qt.SortOrder.AscendingOrder),
+    ("By source", Column.SOURCE, Qt.SortOrder.AscendingOrder),
+    ("By look", Column.LOOK, Qt.SortOrder.AscendingOrder),
+    ("By seed", Column.SEED, Qt.SortOrder.AscendingOrder),
+)
+
+
+class EpisodesPanel(QWidget):
+    """The recorded episodes of a workspace."""
+
+    command = Signal(object)
+    notify = Signal(str, str)
+
+    def __init__(
+        self,
+        workspace: WorkspaceModel,
+        make_job: Callable[[Sequence[str]], Job] = Job,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._make_job = make_job
+        self._job: Job | None = None
+        self._before_job = 0
+        self._refreshed_at = 0.0
+        self._deleted: list[tuple[int, ...]] = []
+        self._pending_replay: int | None = None
+        config = workspace.workspace.config
+
+        self.model = EpisodeTableModel(config.cameras)
+        self.model.setParent(self)
+        self.model.thumbnail_wanted.connect(workspace.request_thumbnail)
+        workspace.thumbnail_ready.connect(self.model.set_thumbnail)
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSourceModel(self.model)
+        self._sorted.setSortRole(SORT)
+        self.list = _EpisodeView(self)
+        self.list.setModel(self._sorted)
+        self._delegate = EpisodeDelegate(self.model, self.list)
+        self.list.setItemDelegate(self._delegate)
+        self.list.selectionModel().selectionChanged.connect(self._select)
+        self.list.customContextMenuRequested.connect(self._show_menu)
+        self.list.doubleClicked.connect(lambda: self.replay(ReplayKind.STATES))
+
+        self.summary = QLabel(self)
+        self.sorting = QComboBox(self)
+        self.sorting.setAccessibleName("Sort episodes")
+        self.sorting.addItems([name for name, _, _ in _SORTINGS])
+        self.sorting.currentIndexChanged.connect(self._sort)
+        self._sort(0)
+
+        self._make_actions()
+        self._lay_out(config.look)
+        workspace.episodes_changed.connect(self._show_episodes)
+        workspace.selection_changed.connect(self._show_selection)
+        workspace.highlight_changed.connect(self._show_highlight)
+        self._show_episodes()
+
+    # --- making -----------------------------------------------------------------------------------------------------
+
+    def _make_actions(self) -> None:
+        self.replay_states = self._action("Replay states", lambda: self.replay(ReplayKind.STATES), "Return")
+        self.replay_states.setToolTip("Show the recorded states in the viewer, exactly as they were")
+        self.replay_actions = self._action("Replay actions", lambda: self.replay(ReplayKind.ACTIONS), "Shift+Return")
+        self.replay_actions.setToolTip("Start from the recorded state and repeat the actions open loop")
+        self.stop_replay = self._action("Stop", self._stop_replay)
+        self.stop_replay.setEnabled(False)
+        self.mark_success = self._action("Mark as success", lambda: self._mark(True), "+")
+        self.mark_failed = self._action("Mark as failed", lambda: self._mark(False), "-")
+        self.mark_unknown = self._action("Mark as unknown", lambda: self._mark(None))
+        self.delete = self._action("Delete", self._delete, QKeySequence.StandardKey.Delete)
+        self.undo = self._action("Undo", self._undo, QKeySequence.StandardKey.Undo)
+        self.undo.setEnabled(False)
+
+    def _action(
+        self, text: str, act: Callable[[], None], keys: str | QKeySequence.StandardKey | None = None
+    ) -> QAction:
+        action = QAction(text, self)
+        if keys is not None:
+            action.setShortcut(QKeySequence(keys))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        action.triggered.connect(act)
+        # Return and +/- belong to the list alone: in the form below they mean something else.
+        (self if keys in (QKeySequence.StandardKey.Undo, None) else self.list).addAction(action)
+        return action
+
+    def _lay_out(self, look: str) -> None:
+        self._empty = QLabel(
+            "No episodes yet.\n\nDrive the arm and record a demonstration, or let the scripted expert add some below.",
+            self,
+        )
+        self._empty.setWordWrap(True)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        make_faint(self._empty)
+        self._empty.setContentsMargins(24, 24, 24, 24)
+        self._pages = QStackedLayout()
+        self._pages.addWidget(self.list)
+        self._pages.addWidget(self._empty)
+
+        self.undo_strip = QFrame(self)
+        self.undo_strip.setFrameShape(QFrame.Shape.StyledPanel)
+        self._undo_text = QLabel(self.undo_strip)
+        self._undo_text.setWordWrap(True)
+        undo = QToolButton(self.undo_strip)
+        undo.setDefaultAction(self.undo)
+        self.undo_button = undo
+        strip = QHBoxLayout(self.undo_strip)
+        strip.setContentsMargins(8, 4, 4, 4)
+        strip.addWidget(self._undo_text, 1)
+        strip.addWidget(undo)
+        self.undo_strip.hide()
+
+        self.position = QProgressBar(self)
+        self.position.setTextVisible(False)
+        self.position.setFixedHeight(8)
+        self.position_text = QLabel(self)
+        self._replaying = QWidget(self)
+        replaying = QVBoxLayout(self._replaying)
+        replaying.setContentsMargins(0, 0, 0, 0)
+        replaying.setSpacing(2)
+        replaying.addWidget(self.position_text)
+        replaying.addWidget(self.position)
+        self._replaying.hide()
+
+        self.collect = CollectForm(look, parent=self)
+        self.collect.accepted.connect(self._collect)
+        self.collect.hide()
+        self.add = QPushButton("Add scripted demonstrations…", self)
+        self.add.setCheckable(True)
+        self.add.toggled.connect(self._open_form)
+        self.bars = StageBars(self)
+        self.bars.hide()
+        self.cancel = QPushButton("Cancel", self)
+        self.cancel.clicked.connect(self._cancel)
+        self.cancel.hide()
+
+        head = QHBoxLayout()
+        head.addWidget(self.summary, 1)
+        head.addWidget(self.sorting)
+        replay = QHBoxLayout()
+        replay.setSpacing(4)
+        for action in (self.replay_states, self.replay_actions, self.stop_replay):
+            button = QToolButton(self)
+            button.setDefaultAction(action)
+            button.setSizePolicy(button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed)
+            replay.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addLayout(head)
+        layout.addLayout(self._pages, 1)
+        layout.addWidget(self.undo_strip)
+        layout.addLayout(replay)
+        layout.addWidget(self._replaying)
+        layout.addWidget(self.add)
+        layout.addWidget(self.collect)
+        layout.addWidget(self.bars)
+        layout.addWidget(self.cancel, alignment=Qt.AlignmentFlag.AlignRight)
+
+    # --- the list ---------------------------------------------------------------------------------------------------
+
+    @property
+    def selected(self) -> tuple[int, ...]:
+        """Numbers of the selected episodes, in the order shown."""
+        rows = sorted(self.list.selectionModel().selectedIndexes(), key=lambda index: index.row())
+        summaries = [index.data(ROW).summary for index in rows]
+        return tuple(summary.number for summary in summaries if summary)
+
+    def _show_episodes(self) -> None:
+        episodes = self._workspace.episodes
+        rows = [EpisodeRow(summary.path, summary) for summary in episodes]
+        rows += [EpisodeRow(path, None, sentence) for path, sentence in self._workspace.damaged.items()]
+        self.model.show(sorted(rows, key=lambda row: row.path.name))
+        self._pages.setCurrentIndex(0 if rows or not self._workspace.listed else 1)
+        frames, successes = sum(s.length for s in episodes), sum(s.success is True for s in episodes)
+        text = f"{count(len(episodes), 'episode')} · {count(frames, 'frame')}\n{count(successes, 'success')}"
+        if self._workspace.damaged:
+            text += f" · {count(len(self._workspace.damaged), 'damaged file')}"
+        self.summary.setText(text if rows else "")
+        if not self.add.isChecked():
+            self.collect.seed.setValue(self._workspace.next_seed)
+        self._enable()
+
+    def _sort(self, sorting: int) -> None:
+        _, column, order = _SORTINGS[sorting]
+        self._sorted.sort(column, order)
+
+    def _select(self) -> None:
+        selected = self.selected
+        if self._workspace.selection not in selected:
+            self._workspace.select(selected[0] if selected else None)
+        self._enable()
+
+    def _show_selection(self, number: int | None) -> None:
+        if number is None or number in self.selected:
+            return
+        for row in range(self._sorted.rowCount()):
+            index = self._sorted.index(row, 0)
+            summary = index.data(ROW).summary
+            if summary and summary.number == number:
+                self.list.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+                self.list.scrollTo(index)
+
+    def _show_highlight(self, number: int | None) -> None:
+        self._delegate.highlighted = number
+        self.list.viewport().update()
+
+    def _show_menu(self, place: QPoint) -> None:
+        if not self.selected:
+            return
+        menu = QMenu(self)
+        menu.addActions([self.replay_states, self.replay_actions])
+        menu.addSeparator()
+        menu.addActions([self.mark_success, self.mark_failed, self.mark_unknown])
+        menu.addSeparator()
+        menu.addAction(self.delete)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.list.viewport().mapToGlobal(place))
+
+    def _enable(self) -> None:
+        selected = self.selected
+        for action in (self.mark_success, self.mark_failed, self.mark_unknown, self.delete):
+            action.setEnabled(bool(selected))
+        for action in (self.replay_states, self.replay_actions):
+            action.setEnabled(len(selected) == 1)
+
+    # --- changing ---------------------------------------------------------------------------------------------------
+
+    def _mark(self, success: bool | None) -> None:
+        self._workspace.set_success(self.selected, success)
+
+    def _delete(self) -> None:
+        numbers = self.selected
+        if not numbers:
+            return
+
+        def deleted() -> None:
+            self._deleted.append(numbers)
+            self._offer_undo()
+
+        self._workspace.delete(numbers, deleted)
+
+    def _undo(self) -> None:
+        numbers = self._deleted.pop()
+        self._offer_undo()
+        self._workspace.restore(numbers, lambda: self.notify.emit("info", f"{_named(numbers)} restored."))
+
+    def _offer_undo(self) -> None:
+        self.undo.setEnabled(bool(self._deleted))
+        self.undo_strip.setVisible(bool(self._deleted))
+        if self._deleted:
+            self._undo_text.setText(f"{_named(self._deleted[-1])} deleted.")
+
+    # --- replay -----------------------------------------------------------------------------------------------------
+
+    def replay(self, kind: ReplayKind) -> None:
+        """Play the selected episode in the viewer."""
+        if len(self.selected) != 1:
+            return
+        (number,) = self.selected
+        self._pending_replay = number
+
+        def loaded(episode: Episode) -> None:
+            if self._pending_replay == number:
+                self._pending_replay = None
+                self.command.emit(StartReplay(episode, number, kind))
+
+        self._workspace.load_episode(number, loaded)
+
+    def _stop_replay(self) -> None:
+        self._pending_replay = None
+        self.command.emit(StopReplay())
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        replay = snapshot.replay
+        self._replaying.setVisible(replay is not None)
+        self.stop_replay.setEnabled(snapshot.mode is Mode.REPLAY)
+        if replay is not None:
+            self.position.setRange(0, replay.length)
+            self.position.setValue(replay.step)
+            hz = self._workspace.workspace.config.control_hz
+            self.position_text.setText(
+                f"Episode {replay.number}, {replay.kind}: {replay.step / hz:.1f} of {replay.length / hz:.1f} s"
+            )
+
+    def handle_event(self, event: Event) -> None:
+        if isinstance(event, ReplayFinished):
+            ended = "the task solved" if event.success else "the task not solved"
+            self.notify.emit("info", f"Replay of episode {event.number} ended with {ended}.")
+
+    # --- scripted demonstrations ------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether demonstrations are being added."""
+        return self._job is not None
+
+    def close_jobs(self) -> None:
+        """For the end of the program: stop and wait."""
+        if self._job is not None:
+            self._job.close()
+
+    def _open_form(self, opened: bool) -> None:
+        self.collect.setVisible(opened)
+        if opened:
+            self.collect.seed.setValue(self._workspace.next_seed)
+            self.collect.episodes.setFocus()
+
+    def _collect(self) -> None:
+        self.add.setChecked(False)
+        self.add.setEnabled(False)
+        self.bars.clear()
+        self.bars.show()
+        self.cancel.setEnabled(True)
+        self.cancel.show()
+        self._before_job = len(self._workspace.episodes)
+        folder = str(self._workspace.workspace.folder)
+        self._job = self._make_job(("collect", "--workspace", folder, *self.collect.arguments()))
+        self._job.event_received.connect(self._show_job)
+        self._job.start()
+
+    def _cancel(self) -> None:
+        if self._job is not None:
+            self.cancel.setEnabled(False)
+            self._job.stop()
+
+    def _show_job(self, event: JobEvent) -> None:
+        match event:
+            case StageProgress():
+                self.bars.show_progress(event)
+                if monotonic() - self._refreshed_at > _REFRESH_EVERY_S:
+                    self._refreshed_at = monotonic()
+                    self._workspace.refresh()
+            case Message(text, level):
+                self.notify.emit(level, text)
+            case JobFinished():
+                self._end_job("info", "Scripted demonstrations added. Next: Train & index.")
+            case JobStopped(text):
+                self._end_job("info", text)
+            case JobFailed(text):
+                self._end_job("error", text)
+
+    def _end_job(self, level: str, sentence: str) -> None:
+        if self._job is not None:
+            self._job.deleteLater()
+            self._job = None
+        self.add.setEnabled(True)
+        self.bars.hide()
+        self.cancel.hide()
+        self._workspace.refresh()
+        self.notify.emit(level, sentence)
+
+
+class _EpisodeView(QListView):
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setUniformItemSizes(True)
+        self.setMouseTracking(True)
+        self.setMinimumHeight(140)
+        self.setAccessibleName("Episodes")
+
+
+def _named(numbers: Sequence[int]) -> str:
+    return f"Episode {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} episodes"

@@ -1,0 +1,297 @@
+"""The policy panel: let it run, watch what it decides from, adjust it while it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.autopilot import AfterRun, Autopilot
+from app.frame_cache import FrameCache
+from app.policy_loader import PolicyLoader
+from app.widgets.buttons import make_primary
+from app.widgets.decision_view import DecisionView
+from app.widgets.images import make_faint
+from app.widgets.number_slider import NumberSlider
+from app.widgets.run_list import RunList
+from app.widgets.wording import count
+from app.workspace import WorkspaceModel
+from vinn_core.config import PolicyConfig
+from vinn_core.messages import Event, SetPolicy, Snapshot
+from vinn_core.policy import Neighbour, VinnPolicy
+
+_NO_POLICY = "There is no policy yet: record demonstrations, then press Train & index."
+_WAITING, _RUNNING = "Let it run  (P)", "Running: take the arm back  (P)"
+"""On the button."""
+_NEIGHBOURS_KEY, _TEMPERATURE_KEY = "policy/neighbours", "policy/temperature"
+_AFTER_RUN = (
+    ("Stop", AfterRun.STOP),
+    ("Reset the scene", AfterRun.RESET),
+    ("Next seed and go on", AfterRun.GO_ON),
+)
+
+
+class PolicyPanel(QWidget):
+    """Loads the policy, hands it to the session, and shows each decision.
+
+    Args:
+        load_delay_ms: how long an index waits to be loaded: importing torch must not hold up the window's start.
+    """
+
+    command = Signal(object)
+    notify = Signal(str, str)
+
+    def __init__(
+        self,
+        workspace: WorkspaceModel,
+        loader: PolicyLoader | None = None,
+        load_delay_ms: int = 700,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._policy: VinnPolicy | None = None
+        self._waiting_policy: VinnPolicy | None = None
+        self._opens: dict[tuple[int, int], bool] = {}
+        self._snapshot: Snapshot | None = None
+        hz = workspace.workspace.config.control_hz
+        self.frames = FrameCache(parent=self)
+        self.autopilot = Autopilot(hz, self)
+        self.autopilot.command.connect(self.command)
+        self.autopilot.notify.connect(self.notify)
+        self.autopilot.running_changed.connect(self._show_running)
+        self.autopilot.run_ended.connect(self._take_run)
+        self._loader = loader or PolicyLoader(workspace.workspace)
+        self._loader.setParent(self)
+        self._loader.loaded.connect(self._take_policy)
+        self._loader.refused.connect(self._refuse)
+        self._load_later = QTimer(self, singleShot=True, interval=load_delay_ms)
+        self._load_later.timeout.connect(self.load)
+
+        self.autonomous_action = QAction("Autonomous", self)
+        self.autonomous_action.setIconText(_WAITING)
+        self.autonomous_action.setCheckable(True)
+        self.autonomous_action.setShortcut(QKeySequence("P"))
+        self.autonomous_action.triggered.connect(self._toggle)
+        self.toggle = QToolButton(self)
+        self.toggle.setDefaultAction(self.autonomous_action)
+        self.status = QLabel(self)
+        self.status.setWordWrap(True)
+        self.rebuild = QPushButton("Rebuild index", self)
+        self.rebuild.clicked.connect(workspace.request_index)
+        self.view = DecisionView(self.frames.frame, hz, self)
+        self.view.neighbours.pointed_at.connect(workspace.highlight)
+        self.view.neighbours.clicked.connect(workspace.select)
+        self.frames.loaded.connect(self.view.neighbours.refresh)
+        self.neighbours = NumberSlider("Neighbours", 1, 20)
+        self.temperature = NumberSlider("Temperature", 0.01, 2.0, decimals=2, logarithmic=True)
+        self.temperature.setToolTip("Small: trust the nearest frame. Large: average all k alike.")
+        self.neighbours.changed.connect(lambda value: self._adjust(_NEIGHBOURS_KEY, round(value)))
+        self.temperature.changed.connect(lambda value: self._adjust(_TEMPERATURE_KEY, value))
+        self.defaults = QToolButton(self)
+        self.defaults.setText("Back to the index's defaults")
+        self.defaults.setAutoRaise(True)
+        self.defaults.clicked.connect(self._forget_adjustments)
+        self.record_runs = QCheckBox("Record runs", self)
+        self.record_runs.setToolTip("Keep each autonomous run as an episode")
+        self.record_runs.toggled.connect(self.autopilot.set_recording_runs)
+        self.after_run = QComboBox(self)
+        for text, value in _AFTER_RUN:
+            self.after_run.addItem(text, value)
+        self.after_run.currentIndexChanged.connect(lambda: self.autopilot.set_after_run(self.after_run.currentData()))
+        self.runs = RunList(self)
+        self.timings = QLabel(self)
+        make_faint(self.timings)
+        self._lay_out()
+        workspace.indexes_changed.connect(self._index_changed)
+        self._suggested = PolicyConfig()
+        self._show_config(self._adjusted())
+        self._show_unready("Looking for an index…")
+        if workspace.listed:
+            self._index_changed()
+
+    def _lay_out(self) -> None:
+        make_primary(self.toggle, filled=False)
+        after = QFormLayout()
+        after.setContentsMargins(0, 0, 0, 0)
+        after.addRow("After a run", self.after_run)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(8)
+        column.addWidget(self.toggle)
+        column.addWidget(self.status)
+        column.addWidget(self.rebuild)
+        column.addWidget(self.view)
+        column.addWidget(self.neighbours)
+        column.addWidget(self.temperature)
+        column.addWidget(self.defaults, alignment=Qt.AlignmentFlag.AlignRight)
+        column.addWidget(self.record_runs)
+        column.addLayout(after)
+        column.addWidget(self.runs)
+        column.addWidget(self.timings)
+        column.addStretch(1)
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(content)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area)
+
+    # --- the policy -------------------------------------------------------------------------------------------------
+
+    @property
+    def policy(self) -> VinnPolicy | None:
+        """The one that the session has."""
+        return self._policy
+
+    def load(self) -> None:
+        """Load the index in use, anew if it is loaded already."""
+        index = self._workspace.index
+        if index is not None:
+            if self._policy is None:
+                self._show_unready("Loading the policy…")
+            self._loader.load(index.name)
+
+    def close_jobs(self) -> None:
+        """For the end of the program: wait for what is being read."""
+        self._load_later.stop()
+        self._loader.close()
+        self.frames.close()
+
+    def _index_changed(self) -> None:
+        if self._workspace.index is None:
+            self._drop_policy()
+            self._show_unready(_NO_POLICY)
+        else:
+            self._load_later.start()
+
+    def _take_policy(self, policy: VinnPolicy) -> None:
+        if self.autopilot.running:  # a policy is not changed under a moving arm
+            self._waiting_policy = policy
+            return
+        self._waiting_policy = None
+        self._policy = policy
+        index = policy.index
+        self._suggested = policy.config
+        policy.config = self._adjusted()
+        self._show_config(policy.config)
+        rows = zip(index.episodes.tolist(), index.steps.tolist(), index.actions[:, 6] >= 0.5, strict=True)
+        self._opens = {(episode, step): bool(is_open) for episode, step, is_open in rows}
+        paths = {summary.number: summary.path for summary in self._workspace.episodes}
+        indexed = sorted(set(index.episodes.tolist()))
+        self.frames.prepare({number: paths[number] for number in indexed if number in paths}, policy.cameras)
+        self.view.set_cameras(policy.cameras)
+        self.view.neighbours.show_neighbours((), policy.cameras)
+        self.view.caption.setText("")
+        self.status.setText(
+            f"Ready: {count(len(index.steps), 'frame')} of {count(len(indexed), 'episode')}, "
+            f"encoder {index.info.encoder}, sees by {' and '.join(policy.cameras)} camera."
+        )
+        self.rebuild.hide()
+        self.autonomous_action.setEnabled(True)
+        self.autonomous_action.setToolTip("Let the policy move the arm (P). Any movement key takes over.")
+        self.command.emit(SetPolicy(policy))
+
+    def _refuse(self, sentence: str) -> None:
+        self._drop_policy()
+        self._show_unready(sentence)
+        self.rebuild.show()
+
+    def _drop_policy(self) -> None:
+        if self._policy is not None:
+            self._policy = None
+            self.command.emit(SetPolicy(None))
+
+    def _show_unready(self, why: str) -> None:
+        self.status.setText(why)
+        self.rebuild.hide()
+        self.autonomous_action.setEnabled(False)
+        self.autonomous_action.setToolTip(why)
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    def _toggle(self, on: bool) -> None:
+        if on:
+            self.autopilot.start()
+        else:
+            self.autopilot.stop()
+
+    def _show_running(self, running: bool) -> None:
+        self.autonomous_action.setChecked(running)
+        self.autonomous_action.setIconText(_RUNNING if running else _WAITING)
+        if not running and self._waiting_policy is not None:
+            self._take_policy(self._waiting_policy)
+
+    def _take_run(self, run: object) -> None:
+        self.runs.add(run)  # type: ignore[arg-type]  # Qt's signals carry any object
+
+    def handle_event(self, event: Event) -> None:
+        self.autopilot.handle_event(event)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.autopilot.show_snapshot(snapshot)
+        decision = snapshot.decision
+        # With a decision the frame it was made on belongs beside its neighbours; otherwise the newest one.
+        self.view.show_live((snapshot.decided_on if decision else snapshot.observation).images)
+        if decision is None:
+            return
+        self.view.show_decision(decision.action, decision.neighbours, self._open_vote(decision.neighbours))
+        self.view.caption.setText(f"{count(len(decision.neighbours), 'nearest recorded frame')}:")
+        timings = snapshot.timings
+        self.timings.setText(
+            f"encode {timings.encode_ms:.0f} · search {timings.search_ms:.1f} · render {timings.render_ms:.0f} · "
+            f"tick {timings.total_ms:.0f} ms"
+        )
+
+    def _open_vote(self, neighbours: Sequence[Neighbour]) -> float | None:
+        if not neighbours:
+            return None
+        return sum(near.weight for near in neighbours if self._opens.get((near.episode, near.step), False))
+
+    # --- adjusting --------------------------------------------------------------------------------------------------
+
+    def _adjusted(self) -> PolicyConfig:
+        """What the index suggests, as the person has adjusted it."""
+        settings, suggested = QSettings(), self._suggested
+        neighbours = settings.value(_NEIGHBOURS_KEY, suggested.neighbours)
+        temperature = settings.value(_TEMPERATURE_KEY, suggested.temperature)
+        try:
+            return PolicyConfig(int(str(neighbours)), float(str(temperature)))
+        except ValueError:
+            return suggested
+
+    def _adjust(self, key: str, value: float) -> None:
+        QSettings().setValue(key, value)
+        config = PolicyConfig(round(self.neighbours.value), self.temperature.value)
+        self.defaults.setVisible(config != self._suggested)
+        if self._policy is not None:
+            self._policy.config = config
+
+    def _forget_adjustments(self) -> None:
+        for key in (_NEIGHBOURS_KEY, _TEMPERATURE_KEY):
+            QSettings().remove(key)
+        self._show_config(self._suggested)
+        if self._policy is not None:
+            self._policy.config = self._suggested
+
+    def _show_config(self, config: PolicyConfig) -> None:
+        self.defaults.setVisible(config != self._suggested)
+        self.neighbours.set_value(config.neighbours)
+        self.temperature.set_value(config.temperature)

@@ -1,0 +1,141 @@
+"""The settings of a training run: a preset, and what may be changed about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QSpinBox,
+    QWidget,
+)
+
+from app.workspace import DEFAULT_NAME
+from vinn_core.config import BACKBONES, PRESETS, START_WEIGHTS, TrainConfig, preset
+from vinn_core.errors import ConfigError
+
+PRESET_TEXTS = {
+    "quick": "A few minutes of fine-tuning on this computer's processor. Start here.",
+    "standard": "As quick, but through to the end. Better when the look varies.",
+    "paper": "ResNet-18 at 224 pixels for 100 epochs, as published. Needs a GPU.",
+    "frozen": "No training: the start weights as they are. For comparison, or to run at once.",
+    "tiny": "One epoch of a small untrained network. Only to try the buttons out.",
+}
+"""Presets in the order they are offered."""
+
+
+class AdvancedTraining(QWidget):
+    """What may be changed about a preset."""
+
+    changed = Signal()
+
+    def __init__(self, cameras: Sequence[str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._preset = next(iter(PRESET_TEXTS))
+        self.name = QLineEdit(DEFAULT_NAME, self)
+        self.name.setToolTip("Folder under encoders/ and indexes/ that the result is written to")
+        self.backbone = QComboBox(self)
+        self.backbone.addItems(list(BACKBONES))
+        self.start_weights = QComboBox(self)
+        self.start_weights.addItems(list(START_WEIGHTS))
+        self.epochs = QSpinBox(self)
+        self.epochs.setRange(0, 10_000)
+        self.max_minutes = QDoubleSpinBox(self)
+        self.max_minutes.setRange(0, 10_000)
+        self.max_minutes.setDecimals(1)
+        self.max_minutes.setSpecialValueText("no limit")
+        self.max_minutes.setSuffix(" min")
+        self.batch_size = QSpinBox(self)
+        self.batch_size.setRange(2, 4096)
+        self.learning_rate = QLineEdit(self)
+        self.seed = QSpinBox(self)
+        self.seed.setRange(0, 2**31 - 1)
+        self.cameras = {camera: QCheckBox(camera, self) for camera in cameras}
+        chosen = QHBoxLayout()
+        for box in self.cameras.values():
+            chosen.addWidget(box)
+        chosen.addStretch(1)
+
+        rows = QFormLayout(self)
+        rows.setContentsMargins(12, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.addRow("Name", self.name)
+        rows.addRow("Backbone", self.backbone)
+        rows.addRow("Start weights", self.start_weights)
+        rows.addRow("Cameras", chosen)
+        rows.addRow("Epochs", self.epochs)
+        rows.addRow("Time limit", self.max_minutes)
+        rows.addRow("Batch size", self.batch_size)
+        rows.addRow("Learning rate", self.learning_rate)
+        rows.addRow("Seed", self.seed)
+        for signal in (
+            self.name.textChanged,
+            self.backbone.currentIndexChanged,
+            self.start_weights.currentIndexChanged,
+            self.epochs.valueChanged,
+            self.max_minutes.valueChanged,
+            self.batch_size.valueChanged,
+            self.learning_rate.textChanged,
+            self.seed.valueChanged,
+            *(box.toggled for box in self.cameras.values()),
+        ):
+            signal.connect(self.changed)
+        self.show_preset(self._preset)
+
+    def show_preset(self, name: str) -> None:
+        """Set every field to the preset's."""
+        self._preset = name
+        config = PRESETS[name]
+        self.blockSignals(True)
+        self.backbone.setCurrentText(config.backbone)
+        self.start_weights.setCurrentText(config.start_weights)
+        self.epochs.setValue(config.epochs)
+        self.max_minutes.setValue(config.max_minutes)
+        self.batch_size.setValue(config.batch_size)
+        self.learning_rate.setText(f"{config.learning_rate:g}")
+        self.seed.setValue(config.seed)
+        for camera, box in self.cameras.items():
+            box.setChecked(camera in config.cameras)
+        self.blockSignals(False)
+        self.changed.emit()
+
+    def config(self) -> TrainConfig:
+        """Raises ConfigError naming the setting that cannot work."""
+        try:
+            learning_rate = float(self.learning_rate.text())
+        except ValueError:
+            raise ConfigError(
+                f"learning rate '{self.learning_rate.text()}' is not a number; use between 0 and 1, such as 1e-4."
+            ) from None
+        if not self.name.text().strip().replace("-", "").replace("_", "").isalnum():
+            raise ConfigError(f"name '{self.name.text()}' cannot be a folder; use letters, digits, - and _.")
+        return preset(
+            self._preset,
+            backbone=self.backbone.currentText(),
+            start_weights=self.start_weights.currentText(),
+            epochs=self.epochs.value(),
+            max_minutes=self.max_minutes.value(),
+            batch_size=self.batch_size.value(),
+            learning_rate=learning_rate,
+            seed=self.seed.value(),
+            cameras=tuple(camera for camera, box in self.cameras.items() if box.isChecked()),
+        )
+
+    def arguments(self) -> tuple[str, ...]:
+        """As options of the command line: only what differs from the preset. Raises ConfigError as `config`."""
+        config, base = self.config(), PRESETS[self._preset]
+        arguments = ["--name", self.name.text().strip(), "--preset", self._preset]
+        for setting in ("backbone", "start_weights", "epochs", "max_minutes", "batch_size", "learning_rate", "seed"):
+            value = getattr(config, setting)
+            if value != getattr(base, setting):
+                text = f"{value:g}" if isinstance(value, float) else str(value)
+                arguments += [f"--{setting.replace('_', '-')}", text]
+        if config.cameras != base.cameras:
+            arguments += ["--cameras", *config.cameras]
+        return tuple(arguments)

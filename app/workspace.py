@@ -1,0 +1,273 @@
+"""The open workspace as the window sees it: cached lists, a selection, and Qt signals when either changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from app.background import Background
+from vinn_core.episode import Episode
+
+if TYPE_CHECKING:
+    from vinn_core.dataset import Dataset, EpisodeSummary
+    from vinn_core.encoder_store import StoredEncoder
+    from vinn_core.workspace import Workspace
+
+DEFAULT_NAME = "default"
+"""The encoder and index that the one-click path makes and uses."""
+
+
+@dataclass(frozen=True)
+class IndexStatus:
+    """What the window needs to know about a stored index without loading it.
+
+    Attributes:
+        frames: rows in it. episodes: fingerprint by episode number. recall: recall@5 against exact search.
+        created: ISO 8601, UTC.
+    """
+
+    name: str
+    encoder: str
+    encoder_fingerprint: str
+    frames: int
+    episodes: dict[int, str]
+    recall: float
+    created: str
+
+
+class WorkspaceModel(QObject):
+    """Lives in the GUI thread. All disk work happens in threads of its own; results arrive by signal or callback."""
+
+    episodes_changed = Signal()
+    encoders_changed = Signal()
+    indexes_changed = Signal()
+    selection_changed = Signal(object)
+    """The selected episode's number, or None."""
+    highlight_changed = Signal(object)
+    """The number of the episode that is being pointed at elsewhere, or None."""
+    thumbnail_ready = Signal(int, str, object)
+    """Episode number, camera, (H, W, 3) uint8."""
+    index_requested = Signal()
+    """Somebody asks for the index to be rebuilt; whoever runs jobs does it."""
+    notify = Signal(str, str)
+    """Level and sentence."""
+
+    def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._disk = Background(1, self)
+        self._dataset: Dataset | None = None
+        self._episodes: tuple[EpisodeSummary, ...] = ()
+        self._damaged: dict[Path, str] = {}
+        self._encoders: tuple[StoredEncoder, ...] = ()
+        self._indexes: tuple[IndexStatus, ...] = ()
+        self._selection: int | None = None
+        self._listed = False
+        self._refreshing = False
+        self._refresh_again = False
+
+    # --- what is there ----------------------------------------------------------------------------------------------
+
+    @property
+    def workspace(self) -> Workspace:
+        return self._workspace
+
+    @property
+    def listed(self) -> bool:
+        """Whether the first `refresh` has come back."""
+        return self._listed
+
+    @property
+    def episodes(self) -> tuple[EpisodeSummary, ...]:
+        """By number; as of the last refresh."""
+        return self._episodes
+
+    @property
+    def damaged(self) -> dict[Path, str]:
+        """Files in the episodes folder that are none, each with the sentence that says why."""
+        return self._damaged
+
+    @property
+    def usable_episodes(self) -> tuple[EpisodeSummary, ...]:
+        """Those that a policy learns from: all that are not marked as failed."""
+        return tuple(summary for summary in self._episodes if summary.success is not False)
+
+    @property
+    def encoder(self) -> StoredEncoder | None:
+        """The encoder in use: the index's, or the default one while there is no index."""
+        name = self.index.encoder if self.index else DEFAULT_NAME
+        return next((encoder for encoder in self._encoders if encoder.name == name), None)
+
+    @property
+    def index(self) -> IndexStatus | None:
+        """The index in use: the newest."""
+        return max(self._indexes, key=lambda index: index.created, default=None)
+
+    @property
+    def episodes_not_indexed(self) -> tuple[EpisodeSummary, ...]:
+        """Usable episodes recorded, changed or marked since the index was built."""
+        known = self.index.episodes if self.index else {}
+        return tuple(summary for summary in self.usable_episodes if known.get(summary.number) != summary.fingerprint)
+
+    @property
+    def indexed_episodes_gone(self) -> tuple[int, ...]:
+        """Numbers in the index that are no longer in the dataset."""
+        present = {summary.number for summary in self._episodes}
+        return tuple(number for number in (self.index.episodes if self.index else ()) if number not in present)
+
+    @property
+    def next_seed(self) -> int:
+        """The smallest seed above all used ones."""
+        return max((summary.seed for summary in self._episodes), default=-1) + 1
+
+    def summary(self, number: int) -> EpisodeSummary | None:
+        return next((summary for summary in self._episodes if summary.number == number), None)
+
+    # --- selection --------------------------------------------------------------------------------------------------
+
+    @property
+    def selection(self) -> int | None:
+        """The selected episode's number."""
+        return self._selection
+
+    def select(self, number: int | None) -> None:
+        if number != self._selection:
+            self._selection = number
+            self.selection_changed.emit(number)
+
+    def highlight(self, number: int | None) -> None:
+        """Point at an episode without selecting it."""
+        self.highlight_changed.emit(number)
+
+    def request_index(self) -> None:
+        self.index_requested.emit()
+
+    # --- disk -------------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Read the lists anew; call when something else may have changed the folder. Signals what has changed."""
+        if self._refreshing:
+            self._refresh_again = True
+            return
+        self._refreshing = True
+        self._disk.run(self._read, self._take, self._refresh_failed, priority=2)
+
+    def load_episode(self, number: int, then: Callable[[Episode], None]) -> None:
+        """Load an episode, then call `then` with it in the GUI thread; what is wrong with it is notified."""
+        self._disk.run(lambda: self._open().load(number), then, partial(self.notify.emit, "error"), priority=1)
+
+    def request_thumbnail(self, number: int, camera: str) -> None:
+        """`thumbnail_ready` follows; nothing does when the picture cannot be had."""
+
+        def ready(image: NDArray[np.uint8]) -> None:
+            self.thumbnail_ready.emit(number, camera, image)
+
+        self._disk.run(lambda: self._open().thumbnail(number, camera), ready)
+
+    def set_success(self, numbers: Sequence[int], success: bool | None) -> None:
+        """Overrule whether these episodes solved the task; None: nobody knows."""
+
+        def write() -> None:
+            for number in numbers:
+                self._open().set_success(number, success)
+
+        self._change(write)
+
+    def delete(self, numbers: Sequence[int], then: Callable[[], None] = lambda: None) -> None:
+        """Move episodes to the trash, from which `restore` brings them back."""
+        self._change(lambda: self._open().delete(numbers), then)
+
+    def restore(self, numbers: Sequence[int], then: Callable[[], None] = lambda: None) -> None:
+        """Undo `delete`."""
+        self._change(lambda: self._open().restore(numbers), then)
+
+    def close(self) -> None:
+        """Wait for the disk work under way."""
+        self._disk.close()
+
+    def _change(self, work: Callable[[], Any], then: Callable[[], None] = lambda: None) -> None:
+        def done(_: object) -> None:
+            then()
+            self.refresh()
+
+        def failed(sentence: str) -> None:
+            self.notify.emit("error", sentence)
+            self.refresh()
+
+        self._disk.run(work, done, failed, priority=2)
+
+    def _open(self) -> Dataset:
+        """Only from the disk thread: importing HDF5 takes a moment that the window's start does not have."""
+        if self._dataset is None:
+            from vinn_core.dataset import Dataset
+
+            self._dataset = Dataset(self._workspace)
+        return self._dataset
+
+    def _read(self) -> tuple[Any, ...]:
+        from vinn_core.encoder_store import list_encoders
+
+        dataset = self._open()
+        return (
+            tuple(dataset.summaries()),
+            dict(dataset.damaged()),
+            tuple(list_encoders(self._workspace.encoders)),
+            _read_indexes(self._workspace.indexes),
+        )
+
+    def _take(self, lists: tuple[Any, ...]) -> None:
+        first, self._listed = not self._listed, True
+        self._refreshing = False
+        episodes, damaged, encoders, indexes = lists
+        changes = (
+            ((episodes, damaged) != (self._episodes, self._damaged), self.episodes_changed),
+            (encoders != self._encoders, self.encoders_changed),
+            (indexes != self._indexes, self.indexes_changed),
+        )
+        self._episodes, self._damaged, self._encoders, self._indexes = lists
+        if self._selection is not None and self.summary(self._selection) is None:
+            self.select(None)
+        for changed, signal in changes:
+            if changed or first:
+                signal.emit()
+        self._again()
+
+    def _refresh_failed(self, sentence: str) -> None:
+        self._refreshing = False
+        self.notify.emit("error", sentence)
+        self._again()
+
+    def _again(self) -> None:
+        if self._refresh_again:
+            self._refresh_again = False
+            self.refresh()
+
+
+def _read_indexes(folder: Path) -> tuple[IndexStatus, ...]:
+    """Those that can be read; loading one says what is wrong with it."""
+    found = (_read_index(path.parent) for path in sorted(folder.glob("[!.]*/index.json")))
+    return tuple(index for index in found if index is not None)
+
+
+def _read_index(folder: Path) -> IndexStatus | None:
+    try:
+        facts = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        return IndexStatus(
+            name=folder.name,
+            encoder=facts["encoder"],
+            encoder_fingerprint=facts["encoder_fingerprint"],
+            frames=facts["rows"],
+            episodes={int(number): fingerprint for number, fingerprint in facts["episodes"].items()},
+            recall=facts["recall"],
+            created=facts["created"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
