@@ -21,11 +21,14 @@ FREE_CAMERA = "Free"
 _GL_RENDERER = 0x1F01
 _GL_FRAMEBUFFER = 0x8D40
 _GL_READ_FRAMEBUFFER, _GL_DRAW_FRAMEBUFFER = 0x8CA8, 0x8CA9
-_GL_COLOR_BUFFER_BIT, _GL_NEAREST = 0x4000, 0x2600
+_GL_COLOR_BUFFER_BIT, _GL_NEAREST, _GL_LINEAR = 0x4000, 0x2600, 0x2601
 
 _SHORTEST_FRAME_S = 1 / 60
-_SHARE_OF_TIME = 0.6
+_SHARE_OF_TIME = 0.5
 """Drawing takes at most this share of the GUI thread's time: in software OpenGL the rest of the window comes first."""
+_SOFTWARE_PIXELS = 400_000
+"""In software OpenGL a moving picture has at most this many pixels and is enlarged; at rest it is drawn sharply."""
+_SHARPEN_AFTER_MS = 350
 _MAX_GEOMS = 2000
 _WHEEL_ZOOM = 0.05
 
@@ -92,6 +95,9 @@ class Viewport(QOpenGLWidget):
         self._pressed_at: QPointF | None = None
         self._frame_timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
         self._frame_timer.timeout.connect(self.update)
+        self._sharpen_timer = QTimer(self, singleShot=True, interval=_SHARPEN_AFTER_MS)
+        self._sharpen_timer.timeout.connect(self._sharpen)
+        self._sharp = True
         self._frame_began_s = 0.0
         self._frame_cost_s = _SHORTEST_FRAME_S
         self.frameSwapped.connect(self._frame_done)
@@ -224,18 +230,36 @@ class Viewport(QOpenGLWidget):
             return
         self._mirror.advance(self._frame_began_s)
         width, height = self._pixels()
-        if (context.offWidth, context.offHeight) != (width, height):
+        drawn_width, drawn_height = self._drawn_pixels(width, height)
+        if context.offWidth < drawn_width or context.offHeight < drawn_height:
             mujoco.mjr_resizeOffscreen(width, height, context)
         self._update_scene()
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)  # binds it: Qt has bound its own since
-        mujoco.mjr_render(mujoco.MjrRect(0, 0, width, height), self._scene, context)
+        mujoco.mjr_render(mujoco.MjrRect(0, 0, drawn_width, drawn_height), self._scene, context)
         # MuJoCo knows only its own framebuffers, Qt shows the widget's: copy, which also resolves multisampling.
         gl = self.context().extraFunctions()
         gl.glBindFramebuffer(_GL_READ_FRAMEBUFFER, context.offFBO)
         gl.glBindFramebuffer(_GL_DRAW_FRAMEBUFFER, self.defaultFramebufferObject())
-        gl.glBlitFramebuffer(0, 0, width, height, 0, 0, width, height, _GL_COLOR_BUFFER_BIT, _GL_NEAREST)
+        smoothing = _GL_NEAREST if drawn_width == width else _GL_LINEAR
+        gl.glBlitFramebuffer(0, 0, drawn_width, drawn_height, 0, 0, width, height, _GL_COLOR_BUFFER_BIT, smoothing)
         gl.glBindFramebuffer(_GL_FRAMEBUFFER, self.defaultFramebufferObject())
         self.frames_drawn += 1
+        if drawn_width != width:
+            self._sharpen_timer.start()
+
+    def _drawn_pixels(self, width: int, height: int) -> tuple[int, int]:
+        """Size to draw in; smaller than the widget where that saves the processor from more than it can do."""
+        share = 1.0
+        if (
+            self.software_rendering and not self._sharp and not self._antialiasing
+        ):  # multisampled ones cannot be enlarged
+            share = min(1.0, (_SOFTWARE_PIXELS / (width * height)) ** 0.5)
+        return round(share * width), round(share * height)
+
+    def _sharpen(self) -> None:
+        if not self._frame_timer.isActive():
+            self._sharp = True
+            self.update()
 
     def _update_scene(self) -> None:
         mujoco.mjv_updateScene(
@@ -250,6 +274,7 @@ class Viewport(QOpenGLWidget):
 
     def _request_frame(self) -> None:
         """A frame soon: at display rate, or as often as leaves the GUI thread time for other things."""
+        self._sharp = False
         if self._frame_timer.isActive():
             return
         pause_s = max(_SHORTEST_FRAME_S, self._frame_cost_s / _SHARE_OF_TIME)

@@ -1,0 +1,370 @@
+"""The main window: puts viewport, panels, session and workspace together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QSettings, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QShowEvent
+from PySide6.QtWidgets import (
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.docks import Docks
+from app.episode_store import EpisodeStore
+from app.held_keys import HeldKeys
+from app.icons import icon
+from app.menus import make_menus, make_toolbar
+from app.notifications import Notifications
+from app.offscreen_viewport import OffscreenViewport
+from app.overlay import Overlay
+from app.panels.cameras import CamerasPanel
+from app.panels.episodes import EpisodesPanel
+from app.panels.policy import PolicyPanel
+from app.panels.record import RecordPanel
+from app.panels.teleop import TeleopPanel
+from app.panels.training import TrainingPanel
+from app.scene_mirror import SceneMirror
+from app.session_thread import SessionThread
+from app.shortcuts import STOP, ShortcutsDialog
+from app.status_line import StatusLine
+from app.viewport import Viewport, opengl_missing
+from app.widgets.wording import count
+from app.workspace import WorkspaceModel
+from vinn_core import __version__
+from vinn_core.messages import (
+    Command,
+    CommandRefused,
+    Event,
+    RecordingDiscarded,
+    RecordingFinished,
+    SetPerturb,
+    StopAutonomous,
+    StopReplay,
+)
+from vinn_core.task import load_task
+from vinn_core.teleop import TeleopInput
+
+if TYPE_CHECKING:
+    from vinn_core.session import Session
+    from vinn_core.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+_GEOMETRY_KEY, _LAYOUT_KEY = "window/geometry", "window/layout"
+_LAYOUT_VERSION = 1
+_FIRST_SIZE = (1280, 800)
+
+
+class MainWindow(QMainWindow):
+    """One open workspace. Owns the workspace: closing the window closes it.
+
+    Args:
+        workspace: opened, locked. recent: folders for the File menu.
+        find_opengl_problem, make_session, store: replaced in tests.
+
+    Raises:
+        SceneError: the scene of the task cannot be loaded.
+    """
+
+    new_workspace_wanted = Signal()
+    open_workspace_wanted = Signal()
+    workspace_wanted = Signal(object)
+    """Path of a workspace to open instead."""
+    closed = Signal()
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        recent: Sequence[Path] = (),
+        find_opengl_problem: Callable[[], str | None] = opengl_missing,
+        make_session: Callable[..., Session] | None = None,
+        store: EpisodeStore | None = None,
+    ) -> None:
+        super().__init__()
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._core_workspace = workspace
+        config = workspace.config
+        task = load_task(config.task)
+        self.setWindowTitle(f"{workspace.folder.name} - VINN Workbench")
+        self.workspace = WorkspaceModel(workspace, self)
+        self.held = HeldKeys(self)
+        self.store = store or EpisodeStore(workspace, self)
+        self.session = SessionThread(
+            config, seed=0, make_recorder=self.store.make_recorder, make_session=make_session, parent=self
+        )
+        self._started = False
+        self._closing = False
+
+        problem = find_opengl_problem()
+        period_s = 1.0 / config.control_hz
+        self.viewport: Viewport | OffscreenViewport
+        if problem is None:
+            self.viewport = Viewport(SceneMirror(task, period_s))
+        else:
+            self.viewport = OffscreenViewport(task, period_s)
+        self.overlay = Overlay(self.viewport, config.control_hz)
+        self.notifications = Notifications()
+        self.teleop = TeleopPanel(self.held)
+        self.record = RecordPanel(task.hint, config.look, config.control_hz)
+        self.cameras = CamerasPanel(config.cameras)
+        self.episodes = EpisodesPanel(self.workspace)
+        self.training = TrainingPanel(self.workspace)
+        self.policy = PolicyPanel(self.workspace)
+        self._panels = (self.teleop, self.record, self.cameras, self.episodes, self.training, self.policy)
+        self.status_line = StatusLine(self.statusBar(), config.control_hz)
+        self.stop_action = QAction(icon("stop"), "Stop everything", self, shortcut=STOP)
+        self.stop_action.setToolTip(f"Stop the arm, a replay and an autonomous run ({STOP})")
+        self.stop_action.triggered.connect(self.stop_everything)
+        self._make_actions_known()
+
+        self._lay_out()
+        self.camera_actions: Sequence[QAction] = ()
+        make_menus(self, recent)
+        make_toolbar(self)
+        self._connect()
+        self._restore_layout()
+        if problem is not None:
+            self.status_line.show_drawing("Offscreen pictures")
+            self.notifications.show_message(
+                "warning",
+                f"The viewport shows pictures from fixed cameras, because {problem}; mouse control of the view is off. "
+                "Install a graphics driver, or Mesa (on Debian: libgl1-mesa-dri), and start again.",
+            )
+
+    # --- making -------------------------------------------------------------------------------------------------------
+
+    def _make_actions_known(self) -> None:
+        """Shortcuts work wherever the focus is in the window, also while a dock or the menu bar is hidden."""
+        record = self.record
+        self.addActions(
+            [
+                record.record_action,
+                record.discard_action,
+                record.outcome_action,
+                record.reset_action,
+                record.next_action,
+                *self.teleop.actions_of_panel,
+                self.policy.autonomous_action,
+                self.stop_action,
+            ]
+        )
+
+    def _lay_out(self) -> None:
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.notifications)
+        self._pages = QStackedLayout()
+        self._pages.addWidget(self.viewport)
+        self._broken = QLabel()
+        self._broken.setWordWrap(True)
+        self._broken.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._broken.setMargin(40)
+        self._broken.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._pages.addWidget(self._broken)
+        column.addLayout(self._pages, 1)
+        self.setCentralWidget(centre)
+
+        driving = QWidget()
+        both = QVBoxLayout(driving)
+        both.setContentsMargins(0, 0, 0, 0)
+        both.setSpacing(0)
+        both.addWidget(self.teleop)
+        both.addWidget(self.record)
+        self.docks = Docks(
+            self,
+            driving=driving,
+            episodes=self.episodes,
+            cameras=self.cameras,
+            policy=self.policy,
+            training=self.training,
+        )
+
+    def _connect(self) -> None:
+        self.session.snapshot_ready.connect(self._show_snapshot)
+        self.session.event_happened.connect(self._handle_event)
+        self.session.failed.connect(self._show_failure)
+        self.held.changed.connect(self._tell_held)
+        self.held.all_released.connect(self.session.release_all)
+        self.teleop.changed.connect(self._tell_held)
+        self.teleop.gripper_toggled.connect(self.session.toggle_gripper)
+        self.viewport.camera_moved.connect(self._tell_held)
+        if isinstance(self.viewport, Viewport):
+            self.viewport.perturbed.connect(lambda perturb: self.send(SetPerturb(perturb)))
+            self.viewport.selected.connect(self.overlay.show_selection)
+            self.viewport.drawing_began.connect(self._show_drawing)
+        self.store.notify.connect(self.notifications.show_message)
+        self.store.changed.connect(self.workspace.refresh)
+        self.workspace.notify.connect(self.notifications.show_message)
+        for panel in self._panels:
+            panel.command.connect(self.send)
+        for panel in (self.episodes, self.training, self.policy):
+            panel.notify.connect(self.notifications.show_message)
+        self._tell_held()
+
+    # --- session and panels -------------------------------------------------------------------------------------------
+
+    def send(self, command: Command) -> None:
+        """Have the session carry out `command`."""
+        self.session.send(command)
+
+    def stop_everything(self) -> None:
+        """Autonomous run, replay and arm."""
+        self.held.release_all()
+        self.policy.autopilot.stop()
+        self.send(StopAutonomous())
+        self.send(StopReplay())
+        self.send(SetPerturb(None))
+        self.viewport.setFocus()
+
+    def _tell_held(self) -> None:
+        self.session.hold(
+            TeleopInput(
+                moves=self.held.moves,
+                frame=self.teleop.frame,
+                speed=self.teleop.speed,
+                camera_in_world=self.viewport.camera_in_world(),
+            )
+        )
+
+    def _show_snapshot(self) -> None:
+        snapshot = self.session.take_snapshot()
+        if snapshot is None:
+            return
+        self.viewport.show_snapshot(snapshot)
+        self.overlay.show_snapshot(snapshot)
+        for panel in self._panels:
+            panel.show_snapshot(snapshot)
+        pacing = self.session.pacing
+        self.record.show_pacing(pacing)
+        self.status_line.show(snapshot, pacing)
+
+    def _handle_event(self, event: Event) -> None:
+        for panel in self._panels:
+            panel.handle_event(event)
+        match event:
+            case CommandRefused(text):
+                self.notifications.show_message("warning", text)
+            case RecordingFinished(recording, frames, success):
+                self.store.write(recording, frames, success)
+            case RecordingDiscarded(frames) if frames:
+                self.notifications.show_message("info", f"Recording of {count(frames, 'frame')} discarded.")
+
+    def _show_failure(self, sentence: str) -> None:
+        self._broken.setText(sentence)
+        self._pages.setCurrentWidget(self._broken)
+        self.notifications.show_message("error", sentence)
+
+    def _show_drawing(self) -> None:
+        if isinstance(self.viewport, Viewport) and self.viewport.software_rendering:
+            self.status_line.show_drawing("Software OpenGL")
+            self.status_line.drawing.setToolTip(
+                "No graphics card is in use: shadows and smooth edges are off; see the View menu"
+            )
+
+    # --- window -------------------------------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._started:
+            self._started = True
+            # After the first picture: what the session imports must not hold up the window.
+            QTimer.singleShot(0, self._start)
+
+    def _start(self) -> None:
+        self.viewport.setFocus()
+        self.session.start()
+        self.workspace.refresh()
+
+    def reset_layout(self) -> None:
+        """Put every dock where it was at first."""
+        self.docks.arrange()
+
+    def show_shortcuts(self) -> None:
+        """Open the dialog of keys and mouse gestures."""
+        dialog = ShortcutsDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def open_log_folder(self) -> None:
+        """Show the log in the file manager."""
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._core_workspace.log)))
+
+    def show_about(self) -> None:
+        """Say what this is."""
+        about = QMessageBox(
+            QMessageBox.Icon.NoIcon,
+            "About VINN Workbench",
+            f"<h3>VINN Workbench {__version__}</h3><p>Teach a robot arm by teleoperation and watch Visual Imitation "
+            "through Nearest Neighbours (Pari et al. 2021) repeat it.</p>",
+            QMessageBox.StandardButton.Close,
+            self,
+        )
+        about.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        about.open()
+
+    def _restore_layout(self) -> None:
+        settings = QSettings()
+        self.resize(*_FIRST_SIZE)
+        geometry, layout = settings.value(_GEOMETRY_KEY), settings.value(_LAYOUT_KEY)
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        if isinstance(layout, QByteArray):
+            self.restoreState(layout, _LAYOUT_VERSION)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.record.recording:
+            event.ignore()
+            self._ask_before_closing()
+            return
+        event.accept()
+        self._shut_down()
+
+    def _ask_before_closing(self) -> None:
+        button = QMessageBox.StandardButton
+        question = QMessageBox(
+            QMessageBox.Icon.Question,
+            "Save the recording?",
+            "An episode is being recorded. Save it before closing?",
+            button.Save | button.Discard | button.Cancel,
+            self,
+        )
+        question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        question.setDefaultButton(button.Save)
+        question.button(button.Save).clicked.connect(lambda: self._close_after(self.record.save))
+        question.button(button.Discard).clicked.connect(lambda: self._close_after(self.record.discard_now))
+        question.open()
+
+    def _close_after(self, end_recording: Callable[[], None]) -> None:
+        end_recording()
+        self.session.stop()
+        QCoreApplication.sendPostedEvents(self, QEvent.Type.MetaCall)  # the last events: the recording's end is one
+        self.close()
+
+    def _shut_down(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        settings = QSettings()
+        settings.setValue(_GEOMETRY_KEY, self.saveGeometry())
+        settings.setValue(_LAYOUT_KEY, self.saveState(_LAYOUT_VERSION))
+        self.session.stop()
+        QCoreApplication.sendPostedEvents(self, QEvent.Type.MetaCall)
+        if isinstance(self.viewport, OffscreenViewport):
+            self.viewport.close_renderer()
+        for panel in (self.episodes, self.training, self.policy):
+            panel.close_jobs()
+        self.store.close()
+        self.workspace.close()
+        self._core_workspace.close()
+        self.closed.emit()

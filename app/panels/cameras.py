@@ -1,0 +1,79 @@
+"""The cameras panel: what the policy sees, live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from app.widgets.images import to_pixmap
+from vinn_core.messages import Event, Snapshot
+
+_CAPTION_HEIGHT = 18
+
+
+class CamerasPanel(QWidget):
+    """The observation cameras beside each other.
+
+    Args:
+        cameras: names, in order.
+    """
+
+    command = Signal(object)
+
+    def __init__(self, cameras: Sequence[str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.views = {name: CameraView(name, self) for name in cameras}
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 6)
+        layout.setSpacing(8)
+        for view in self.views.values():
+            layout.addWidget(view)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        if self.isVisible():
+            for name, view in self.views.items():
+                if name in snapshot.observation.images:
+                    view.show_image(to_pixmap(snapshot.observation.images[name]))
+
+    def handle_event(self, event: Event) -> None:
+        pass
+
+
+class CameraView(QWidget):
+    """One picture, as large as fits, with its name below."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self.picture: QPixmap | None = None
+        self.setAccessibleName(f"{name} camera")
+        self.setToolTip(f"The {name} camera, as the policy sees it")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def show_image(self, picture: QPixmap) -> None:
+        self.picture = picture
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(150, 150 + _CAPTION_HEIGHT)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(96, 96 + _CAPTION_HEIGHT)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        side = min(self.width(), self.height() - _CAPTION_HEIGHT)
+        left, top = (self.width() - side) // 2, max((self.height() - _CAPTION_HEIGHT - side) // 2, 0)
+        if self.picture is None:
+            painter.fillRect(left, top, side, side, self.palette().color(QPalette.ColorRole.Midlight))
+        else:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawPixmap(left, top, side, side, self.picture)
+        size = f" · {self.picture.width()} px" if self.picture is not None else ""
+        painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+        painter.drawText(
+            0, top + side, self.width(), _CAPTION_HEIGHT, Qt.AlignmentFlag.AlignCenter, f"{self._name}{size}"
+        )
