@@ -1,3 +1,12 @@
 """Headless core of VINN Workbench: simulation, recording, learning, retrieval, evaluation. Never imports Qt."""
 
+import ctypes.util
+import os
+import sys
+
 __version__ = "0.1.0"
+
+# Here, because MuJoCo reads it once, when it is first imported, and several modules of this package import it.
+# EGL needs no display; OSMesa is the software fallback.
+if "MUJOCO_GL" not in os.environ and sys.platform.startswith("linux"):
+    os.environ["MUJOCO_GL"] = "egl" if ctypes.util.find_library("EGL") else "osmesa"

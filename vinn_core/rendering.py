@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import os
-import sys
 from collections.abc import Sequence
-
-if "MUJOCO_GL" not in os.environ and sys.platform.startswith("linux"):
-    # Must be set before mujoco is first imported anywhere else would be too late only for its `Renderer`:
-    # EGL needs no display; OSMesa is the software fallback.
-    os.environ["MUJOCO_GL"] = "egl" if ctypes.util.find_library("EGL") else "osmesa"
 
 import mujoco
 import numpy as np
