@@ -10,7 +10,7 @@ from pathlib import Path
 def main() -> int:
     parser = argparse.ArgumentParser(description="VINN Workbench: teach a robot arm and watch VINN decide.")
     parser.add_argument(
-        "--workspace", type=Path, help="folder of episodes, encoders and indexes (asked for, or the last)"
+        "--workspace", type=Path, help="folder of episodes, encoders and indexes (default: the last one)"
     )
     parser.add_argument("--task", help="what the arm is taught, such as lift")
     parser.add_argument("--look", choices=("none", "varied"), help="one fixed look, or one drawn for every episode")
