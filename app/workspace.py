@@ -55,6 +55,8 @@ class WorkspaceModel(QObject):
     """The number of the episode that is being pointed at elsewhere, or None."""
     thumbnail_ready = Signal(int, str, object)
     """Episode number, camera, (H, W, 3) uint8."""
+    refreshed = Signal()
+    """What was asked for by `refresh` has been read, whether or not it has changed."""
     index_requested = Signal()
     """Somebody asks for the index to be rebuilt; whoever runs jobs does it."""
     notify = Signal(str, str)
@@ -249,6 +251,8 @@ class WorkspaceModel(QObject):
         if self._refresh_again:
             self._refresh_again = False
             self.refresh()
+        else:
+            self.refreshed.emit()
 
 
 def _read_indexes(folder: Path) -> tuple[IndexStatus, ...]:

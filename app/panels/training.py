@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -150,7 +150,7 @@ class TrainingPanel(QWidget):
         problem = self._problem()
         self._show_explanation(problem)
         resumable = self._resumable()
-        self.train.setEnabled((self.busy and not self._stopping()) or not problem)
+        self.train.setEnabled(not self._stopping() if self.busy else not problem)
         self.train.setText(self._button_text(resumable))
         self.start_over.setVisible(resumable and not self.busy)
         self.reason.setText("" if self.busy else problem)
@@ -266,12 +266,14 @@ class TrainingPanel(QWidget):
                 self._show_metrics(event)
             case Message(text, level):
                 self.notify.emit(level, text)
-            case JobFinished(result):
-                self._finish(result)
+            case JobFinished():
+                self._finish()
             case JobStopped(text):
-                self._end("info", text)
+                self._end()
+                self.notify.emit("info", text)
             case JobFailed(text):
-                self._end("error", text)
+                self._end()
+                self.notify.emit("error", text)
 
     def _show_metrics(self, metrics: TrainingMetrics) -> None:
         if self.plots is None:
@@ -283,27 +285,26 @@ class TrainingPanel(QWidget):
         self._speed = metrics.images_per_second
         self.speed.setText(f"{metrics.images_per_second:.0f} images/s · epoch {metrics.epoch:.1f}")
 
-    def _finish(self, result: dict[str, object]) -> None:
+    def _finish(self) -> None:
         if self._trained is not None and self._speed:
             remember_speed(self._trained, self._speed)
         took = duration(monotonic() - self._started)
-        parts = []
-        if self._trained is not None:
-            parts.append(f"Encoder trained in {took}")
-        frames, recall = result.get("frames"), result.get("recall")
-        if frames is not None:
-            built = f"index of {frames} frames built" + ("" if self._trained else f" in {took}")
-            parts.append(f"{built}; recall@5 {recall:.3f}" if isinstance(recall, float) else built)
-        sentence = "; ".join(parts) or "Done"
-        self._end("info", f"{sentence[:1].upper()}{sentence[1:]}. Press P to let it run.")
+        trained = f"Encoder trained in {took}; index" if self._trained is not None else "Index"
 
-    def _end(self, level: str, sentence: str) -> None:
+        def sum_up() -> None:
+            index = self._workspace.index
+            built = f"{trained} of {count(index.frames, 'frame')} built; recall@5 {index.recall:.3f}." if index else ""
+            self.notify.emit("info", f"{built} Press P to let it run.".strip())
+
+        self._workspace.refreshed.connect(sum_up, Qt.ConnectionType.SingleShotConnection)
+        self._end()
+
+    def _end(self) -> None:
         if self._job is not None:
             self._job.deleteLater()
             self._job = None
         self._workspace.refresh()
         self._show_state()
-        self.notify.emit(level, sentence)
 
 
 def _paragraph() -> QLabel:

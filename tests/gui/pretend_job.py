@@ -1,0 +1,39 @@
+"""A job without a process: the test says what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from vinn_core.progress import JobEvent
+
+
+class PretendJob(QObject):
+    """Stands in for `app.job.Job`; `made` are all there were, in order."""
+
+    event_received = Signal(object)
+    made: list[PretendJob]
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__()
+        self.arguments = tuple(arguments)
+        self.started = self.stopping = False
+        PretendJob.made.append(self)
+
+    def start(self) -> None:
+        self.started = True
+
+    def stop(self) -> None:
+        self.stopping = True
+
+    def close(self) -> None:
+        self.stopping = True
+
+    def tell(self, *events: JobEvent) -> None:
+        for event in events:
+            self.event_received.emit(event)
+
+    def option(self, name: str) -> str:
+        """The value after option `name`."""
+        return self.arguments[self.arguments.index(name) + 1]
