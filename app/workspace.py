@@ -221,8 +221,8 @@ class WorkspaceModel(QObject):
         return (
             tuple(dataset.summaries()),
             dict(dataset.damaged()),
-            tuple(list_encoders(self._workspace.encoders)),
-            _read_indexes(self._workspace.indexes),
+            tuple(list_encoders(self._workspace.encoders_folder)),
+            _read_indexes(self._workspace.indexes_folder),
         )
 
     def _take(self, lists: tuple[Any, ...]) -> None:

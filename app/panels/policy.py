@@ -66,7 +66,6 @@ class PolicyPanel(QWidget):
         self._policy: VinnPolicy | None = None
         self._waiting_policy: VinnPolicy | None = None
         self._opens: dict[tuple[int, int], bool] = {}
-        self._snapshot: Snapshot | None = None
         hz = workspace.workspace.config.control_hz
         self.frames = FrameCache(parent=self)
         self.autopilot = Autopilot(hz, self)
@@ -245,8 +244,9 @@ class PolicyPanel(QWidget):
         self.autopilot.handle_event(event)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
         self.autopilot.show_snapshot(snapshot)
+        if not self.isVisible():  # behind another tab: the next snapshot is soon enough
+            return
         decision = snapshot.decision
         # With a decision the frame it was made on belongs beside its neighbours; otherwise the newest one.
         self.view.show_live((snapshot.decided_on if decision else snapshot.observation).images)

@@ -246,7 +246,9 @@ class TrainingPanel(QWidget):
             self.notify.emit("warning", "There is no encoder to build an index with: press Train & index.")
         else:
             self._trained = None
-            self._run("index", "--encoder", encoder.name)
+            index = self._workspace.index
+            name = index.name if index is not None else encoder.name
+            self._run("index", "--encoder", encoder.name, "--name", name)
 
     def _run(self, command: str, *arguments: str) -> None:
         self._started = monotonic()

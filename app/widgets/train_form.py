@@ -29,6 +29,17 @@ PRESET_TEXTS = {
 }
 """Presets in the order they are offered."""
 
+_OPTIONS = {
+    "backbone": "--backbone",
+    "start_weights": "--weights",
+    "epochs": "--epochs",
+    "max_minutes": "--max-minutes",
+    "batch_size": "--batch-size",
+    "learning_rate": "--learning-rate",
+    "seed": "--seed",
+}
+"""Of the command line."""
+
 
 class AdvancedTraining(QWidget):
     """What may be changed about a preset."""
@@ -131,11 +142,11 @@ class AdvancedTraining(QWidget):
         """As options of the command line: only what differs from the preset. Raises ConfigError as `config`."""
         config, base = self.config(), PRESETS[self._preset]
         arguments = ["--name", self.name.text().strip(), "--preset", self._preset]
-        for setting in ("backbone", "start_weights", "epochs", "max_minutes", "batch_size", "learning_rate", "seed"):
+        for setting, option in _OPTIONS.items():
             value = getattr(config, setting)
             if value != getattr(base, setting):
-                text = f"{value:g}" if isinstance(value, float) else str(value)
-                arguments += [f"--{setting.replace('_', '-')}", text]
+                arguments += [option, f"{value:g}" if isinstance(value, float) else str(value)]
         if config.cameras != base.cameras:
-            arguments += ["--cameras", *config.cameras]
+            for camera in config.cameras:
+                arguments += ["--camera", camera]
         return tuple(arguments)

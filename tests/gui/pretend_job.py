@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
@@ -33,6 +34,12 @@ class PretendJob(QObject):
     def tell(self, *events: JobEvent) -> None:
         for event in events:
             self.event_received.emit(event)
+
+    def options(self) -> argparse.Namespace:
+        """As the command line understands them; ends the test when it does not."""
+        from vinn_core.__main__ import _parser
+
+        return _parser().parse_args([*self.arguments, "--events"])
 
     def option(self, name: str) -> str:
         """The value after option `name`."""

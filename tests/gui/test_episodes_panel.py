@@ -241,6 +241,7 @@ def test_scripted_demonstrations_are_asked_for_as_set_in_the_form(three: Bench) 
     qtbot.mouseClick(panel.collect.start, Qt.MouseButton.LeftButton)
     (job,) = PretendJob.made
     assert job.started
+    job.options()
     assert job.arguments[0] == "collect"
     options = ("--workspace", "--episodes", "--seed", "--noise", "--look")
     assert [job.option(name) for name in options] == [str(three.model.workspace.folder), "7", "4", "0.5", "varied"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import recorded
 from pretend_job import PretendJob
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.panels.training import TrainingPanel
@@ -61,12 +61,6 @@ class Bench:
     def refresh(self) -> None:
         with self.qtbot.waitSignal(self.model.refreshed):
             self.model.refresh()
-
-
-@pytest.fixture(autouse=True)
-def settings_of_its_own(tmp_path: Path) -> None:
-    QSettings.setDefaultFormat(QSettings.Format.IniFormat)
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
 
 
 @pytest.fixture
@@ -127,8 +121,24 @@ def test_only_changed_settings_are_passed_on(ready: Bench) -> None:
     ready.press()
     assert (ready.job.option("--preset"), ready.job.option("--name")) == ("standard", "both")
     assert (ready.job.option("--epochs"), ready.job.option("--learning-rate")) == ("7", "0.0003")
-    assert ready.job.arguments[ready.job.arguments.index("--cameras") + 1 :][:2] == ("wrist", "front")
+    assert ready.job.options().camera == ["wrist", "front"]
     assert "--batch-size" not in ready.job.arguments
+
+
+def test_every_setting_is_understood_by_the_command_line(ready: Bench) -> None:
+    advanced = ready.panel.advanced
+    advanced.backbone.setCurrentText("resnet18")
+    advanced.start_weights.setCurrentText("random")
+    advanced.epochs.setValue(3)
+    advanced.max_minutes.setValue(1.5)
+    advanced.batch_size.setValue(8)
+    advanced.learning_rate.setText("0.001")
+    advanced.seed.setValue(5)
+    ready.press()
+    options = ready.job.options()
+    assert (options.backbone, options.weights, options.epochs, options.max_minutes) == ("resnet18", "random", 3, 1.5)
+    assert (options.batch_size, options.learning_rate, options.seed) == (8, 0.001, 5)
+    assert options.index
 
 
 @pytest.mark.parametrize("learning_rate", ["", "fast", "2", "nan"])
