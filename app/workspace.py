@@ -17,8 +17,9 @@ from app.background import Background
 from vinn_core.episode import Episode
 
 if TYPE_CHECKING:
-    from vinn_core.dataset import Dataset, EpisodeSummary
     from vinn_core.encoder_store import StoredEncoder
+
+    from vinn_core.dataset import Dataset, EpisodeSummary
     from vinn_core.workspace import Workspace
 
 DEFAULT_NAME = "default"
@@ -68,7 +69,7 @@ class WorkspaceModel(QObject):
         self._disk = Background(1, self)
         self._dataset: Dataset | None = None
         self._episodes: tuple[EpisodeSummary, ...] = ()
-        self._damaged: dict[Path, str] = {}
+        self._damaged: tuple[tuple[Path, str], ...] = ()
         self._encoders: tuple[StoredEncoder, ...] = ()
         self._indexes: tuple[IndexStatus, ...] = ()
         self._selection: int | None = None
@@ -93,8 +94,8 @@ class WorkspaceModel(QObject):
         return self._episodes
 
     @property
-    def damaged(self) -> dict[Path, str]:
-        """Files in the episodes folder that are none, each with the sentence that says why."""
+    def damaged(self) -> tuple[tuple[Path, str], ...]:
+        """Files in the episodes folder that cannot be read, each with the sentence that says why."""
         return self._damaged
 
     @property
@@ -120,10 +121,10 @@ class WorkspaceModel(QObject):
         return tuple(summary for summary in self.usable_episodes if known.get(summary.number) != summary.fingerprint)
 
     @property
-    def indexed_episodes_gone(self) -> tuple[int, ...]:
-        """Numbers in the index that are no longer in the dataset."""
-        present = {summary.number for summary in self._episodes}
-        return tuple(number for number in (self.index.episodes if self.index else ()) if number not in present)
+    def indexed_episodes_obsolete(self) -> tuple[int, ...]:
+        """Numbers in the index that have been deleted or marked as failed since it was built."""
+        usable = {summary.number for summary in self.usable_episodes}
+        return tuple(number for number in (self.index.episodes if self.index else ()) if number not in usable)
 
     @property
     def next_seed(self) -> int:
@@ -185,11 +186,11 @@ class WorkspaceModel(QObject):
 
     def delete(self, numbers: Sequence[int], then: Callable[[], None] = lambda: None) -> None:
         """Move episodes to the trash, from which `restore` brings them back."""
-        self._change(lambda: self._open().delete(numbers), then)
+        self._change(lambda: self._open().delete(list(numbers)), then)
 
     def restore(self, numbers: Sequence[int], then: Callable[[], None] = lambda: None) -> None:
         """Undo `delete`."""
-        self._change(lambda: self._open().restore(numbers), then)
+        self._change(lambda: self._open().restore(list(numbers)), then)
 
     def close(self) -> None:
         """Wait for the disk work under way."""
@@ -220,7 +221,7 @@ class WorkspaceModel(QObject):
         dataset = self._open()
         return (
             tuple(dataset.summaries()),
-            dict(dataset.damaged()),
+            tuple(dataset.damaged()),
             tuple(list_encoders(self._workspace.encoders_folder)),
             _read_indexes(self._workspace.indexes_folder),
         )

@@ -210,7 +210,7 @@ class EpisodesPanel(QWidget):
     def _show_episodes(self) -> None:
         episodes = self._workspace.episodes
         rows = [EpisodeRow(summary.path, summary) for summary in episodes]
-        rows += [EpisodeRow(path, None, sentence) for path, sentence in self._workspace.damaged.items()]
+        rows += [EpisodeRow(path, None, sentence) for path, sentence in self._workspace.damaged]
         self.model.show(sorted(rows, key=lambda row: row.path.name))
         self._pages.setCurrentIndex(0 if rows or not self._workspace.listed else 1)
         frames, successes = sum(s.length for s in episodes), sum(s.success is True for s in episodes)
@@ -355,7 +355,7 @@ class EpisodesPanel(QWidget):
         self.cancel.setEnabled(True)
         self.cancel.show()
         self._before_job = len(self._workspace.episodes)
-        folder = str(self._workspace.workspace.folder)
+        folder = str(self._workspace.workspace.path)
         self._job = self._make_job(("collect", "--workspace", folder, *self.collect.arguments()))
         self._job.event_received.connect(self._show_job)
         self._job.start()

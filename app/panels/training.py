@@ -184,7 +184,7 @@ class TrainingPanel(QWidget):
 
     def _resumable(self) -> bool:
         name = self.advanced.name.text().strip()
-        return (self._workspace.workspace.encoders / name / "checkpoint.pt").is_file() if name else False
+        return (self._workspace.workspace.encoders_folder / name / "checkpoint.pt").is_file() if name else False
 
     def _show_encoder(self) -> None:
         encoder, index = self._workspace.encoder, self._workspace.index
@@ -203,12 +203,12 @@ class TrainingPanel(QWidget):
     def _show_news(self) -> None:
         index, news = self._workspace.index, []
         if index is not None:
-            fresh, gone = self._workspace.episodes_not_indexed, self._workspace.indexed_episodes_gone
+            fresh, gone = self._workspace.episodes_not_indexed, self._workspace.indexed_episodes_obsolete
             if fresh:
                 were = "was" if len(fresh) == 1 else "were"
                 news.append(f"{count(len(fresh), 'episode')} {were} recorded or changed since the index was built.")
             if gone:
-                news.append(f"{count(len(gone), 'episode')} of the index no longer in the dataset.")
+                news.append(f"{count(len(gone), 'episode')} of the index deleted or marked as failed since.")
         elif self._workspace.encoder is not None and self._workspace.usable_episodes:
             news.append("There is an encoder, but no index yet.")
         self.news.setText(" ".join(news))
@@ -255,7 +255,7 @@ class TrainingPanel(QWidget):
         self._speed = 0.0
         self.bars.clear()
         self.speed.clear()
-        self._job = self._make_job((command, "--workspace", str(self._workspace.workspace.folder), *arguments))
+        self._job = self._make_job((command, "--workspace", str(self._workspace.workspace.path), *arguments))
         self._job.event_received.connect(self._show_job)
         self._job.start()
         self._show_state()

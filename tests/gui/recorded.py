@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from vinn_core.workspace import Workspace
 
 from vinn_core.config import WorkspaceConfig
+from vinn_core.dataset import save_episode
 from vinn_core.episode import Action, Episode, EpisodeInfo, Observation, Source
 from vinn_core.messages import Mode, ReplayStatus, Snapshot, TickTimings
 from vinn_core.policy import Decision
+from vinn_core.workspace import Workspace
 
 SIZE = 32
 LENGTH = 12
@@ -51,17 +52,10 @@ def episode(number: int, success: bool | None = True, source: Source = Source.EX
 
 def make_workspace(folder: Path, episodes: Sequence[Episode] = ()) -> Workspace:
     """An open workspace with these episodes, numbered from 1."""
-    workspace = Workspace.create(folder, WorkspaceConfig(image_size=SIZE))
-    for number, recorded in enumerate(episodes, start=1):
-        save(workspace, number, recorded)
+    workspace = Workspace.open(folder, WorkspaceConfig(image_size=SIZE))
+    for recorded in episodes:
+        save_episode(workspace.episodes_folder, recorded)
     return workspace
-
-
-def save(workspace: Workspace, number: int, recorded: Episode) -> None:
-    """Write an episode file."""
-    from vinn_core.dataset import save_episode
-
-    save_episode(workspace.episodes / f"{number:06}.hdf5", recorded)
 
 
 def snapshot(

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from app.panels.episodes import EpisodesPanel
 from app.widgets.episode_list import ROW, EpisodeDelegate
 from app.workspace import WorkspaceModel
+from vinn_core.dataset import save_episode
 from vinn_core.episode import Episode
 from vinn_core.messages import Command, Mode, ReplayFinished, ReplayKind, ReplayStatus, StartReplay, StopReplay
 from vinn_core.progress import JobFailed, JobFinished, JobStopped, StageProgress
@@ -50,7 +51,7 @@ class Bench:
         self.qtbot.waitUntil(lambda: self.shown() == list(wanted))
 
     def file(self, number: int) -> Path:
-        return self.model.workspace.episodes / f"{number:06}.hdf5"
+        return self.model.workspace.episodes_folder / f"{number:06}.hdf5"
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     def make(episodes: Sequence[Episode], damaged: str = "") -> Bench:
         workspace = recorded.make_workspace(tmp_path / "w", episodes)
         if damaged:
-            (workspace.episodes / damaged).write_bytes(b"no HDF5")
+            (workspace.episodes_folder / damaged).write_bytes(b"no HDF5")
         model = WorkspaceModel(workspace)
         panel = EpisodesPanel(model, PretendJob)  # type: ignore[arg-type]
         qtbot.addWidget(panel)
@@ -225,7 +226,7 @@ def test_pointing_elsewhere_highlights_in_the_list(three: Bench) -> None:
 
 def test_an_episode_recorded_meanwhile_appears_and_the_selection_stays(three: Bench) -> None:
     three.select(2)
-    recorded.save(three.model.workspace, 4, recorded.episode(4))
+    save_episode(three.model.workspace.episodes_folder, recorded.episode(4))
     three.model.refresh()
     three.wait_until_shown(4, 3, 2, 1)
     assert three.panel.selected == (2,)
@@ -244,7 +245,7 @@ def test_scripted_demonstrations_are_asked_for_as_set_in_the_form(three: Bench) 
     job.options()
     assert job.arguments[0] == "collect"
     options = ("--workspace", "--episodes", "--seed", "--noise", "--look")
-    assert [job.option(name) for name in options] == [str(three.model.workspace.folder), "7", "4", "0.5", "varied"]
+    assert [job.option(name) for name in options] == [str(three.model.workspace.path), "7", "4", "0.5", "varied"]
     assert not panel.add.isEnabled()
 
 
@@ -254,7 +255,7 @@ def test_progress_of_scripted_demonstrations_is_shown_until_they_are_there(three
     job.tell(StageProgress("Collecting", 10, 40, "episode", 90.0))
     assert three.panel.bars.bar("Collecting").value() == 250
     assert "25 % · about 2 min left" in three.panel.bars.text("Collecting")
-    recorded.save(three.model.workspace, 4, recorded.episode(4))
+    save_episode(three.model.workspace.episodes_folder, recorded.episode(4))
     job.tell(JobFinished({}))
     three.wait_until_shown(4, 3, 2, 1)
     assert three.panel.add.isEnabled()

@@ -91,7 +91,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     def make(load: Callable[..., object] | None = None, index: bool = True) -> Bench:
         workspace = recorded.make_workspace(tmp_path / "w", [recorded.episode(number) for number in (1, 2, 3)])
         if index:
-            folder = workspace.indexes / "default"
+            folder = workspace.indexes_folder / "default"
             folder.mkdir(parents=True)
             (folder / "index.json").write_text(
                 '{"encoder": "default", "encoder_fingerprint": "e", "rows": 36, "episodes": {}, "recall": 1.0, '

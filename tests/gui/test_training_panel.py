@@ -33,7 +33,7 @@ class Bench:
 
     def write_index(self, numbers: Sequence[int]) -> None:
         """An index of these episodes as they are now."""
-        folder = self.model.workspace.indexes / "default"
+        folder = self.model.workspace.indexes_folder / "default"
         folder.mkdir(parents=True, exist_ok=True)
         fingerprints = {summary.number: summary.fingerprint for summary in self.model.episodes}
         facts = {
@@ -48,13 +48,13 @@ class Bench:
         self.refresh()
 
     def write_encoder(self) -> None:
-        folder = self.model.workspace.encoders / "default"
+        folder = self.model.workspace.encoders_folder / "default"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "encoder.pt").write_bytes(b"")
         self.refresh()
 
     def write_checkpoint(self) -> None:
-        folder = self.model.workspace.encoders / "default"
+        folder = self.model.workspace.encoders_folder / "default"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "checkpoint.pt").write_bytes(b"")
 
@@ -106,7 +106,7 @@ def test_one_click_trains_and_indexes(ready: Bench) -> None:
     ready.press()
     assert ready.job.started
     assert ready.job.arguments == (
-        *("train", "--workspace", str(ready.model.workspace.folder)),
+        *("train", "--workspace", str(ready.model.workspace.path)),
         *("--name", "default", "--preset", "quick", "--index"),
     )
 
@@ -253,6 +253,13 @@ def test_a_deleted_episode_of_the_index_is_pointed_out(ready: Bench) -> None:
     ready.model.delete([2])
     ready.qtbot.waitUntil(ready.panel.rebuild.isVisible)
     assert "1 episode of the index" in ready.panel.news.text()
+
+
+def test_an_indexed_episode_marked_as_failed_since_is_pointed_out(ready: Bench) -> None:
+    ready.write_index([1, 2, 3])
+    ready.model.set_success([2], False)
+    ready.qtbot.waitUntil(ready.panel.rebuild.isVisible)
+    assert "1 episode of the index deleted or marked as failed" in ready.panel.news.text()
 
 
 def test_a_rebuild_asked_for_elsewhere_without_an_encoder_says_what_to_do(ready: Bench) -> None:
