@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -136,3 +136,42 @@ class Episode:
             gripper_opening=float(self.gripper_openings[step]),
             time=float(self.times[step]),
         )
+
+
+class EpisodeBuffer:
+    """Keeps an episode in memory; the recorder of runs that can simply be run again."""
+
+    def __init__(self, info: EpisodeInfo) -> None:
+        self._info = info
+        self._steps: list[tuple[Observation, Action, Action, NDArray[np.float64]]] = []
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def append(
+        self, observation: Observation, action: Action, executed_action: Action, state: NDArray[np.float64]
+    ) -> None:
+        """Take one control tick in."""
+        self._steps.append((observation, action, executed_action, state))
+
+    def finish(self, success: bool | None, source: Source) -> Episode:
+        """The episode with all steps so far; there must be at least one."""
+        observations, actions, executed, states = zip(*self._steps, strict=True)
+        return Episode(
+            info=replace(self._info, success=success, source=source),
+            images={
+                camera: np.stack([observation.images[camera] for observation in observations])
+                for camera in observations[0].images
+            },
+            ee_positions=np.stack([observation.ee_position for observation in observations]),
+            ee_quaternions=np.stack([observation.ee_quaternion for observation in observations]),
+            gripper_openings=np.array([observation.gripper_opening for observation in observations]),
+            times=np.array([observation.time for observation in observations]),
+            actions=np.stack([action.as_array() for action in actions]),
+            executed_actions=np.stack([action.as_array() for action in executed]),
+            states=np.stack(states),
+        )
+
+    def discard(self) -> None:
+        """Forget all steps."""
+        self._steps.clear()

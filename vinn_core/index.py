@@ -259,7 +259,7 @@ def build_index(
 
     dataset = Dataset(workspace)
     usable = [summary for summary in dataset.summaries() if summary.success is not False]
-    folder = workspace.indexes / name
+    folder = workspace.indexes_folder / name
     cache = read_features(folder, encoder.fingerprint)
     rows = collect_rows(usable, encoder, encoder_name, config.leave_out_idle, cache, report, stop)
     if rows is None:
@@ -294,9 +294,9 @@ def load_policy(workspace: Workspace, index_name: str, config: PolicyConfig | No
     from vinn_core.dataset import Dataset
     from vinn_core.encoder import load_encoder
 
-    index = EmbeddingIndex.load(workspace.indexes / index_name)
+    index = EmbeddingIndex.load(workspace.indexes_folder / index_name)
     index.check_dataset(Dataset(workspace))
-    encoder = load_encoder(workspace.encoders / index.info.encoder)
+    encoder = load_encoder(workspace.encoders_folder / index.info.encoder)
     index.check_encoder(encoder.fingerprint)
     defaults = PolicyConfig(index.info.config.neighbours, index.info.config.temperature)
     return VinnPolicy(Embedder(encoder, index.transform), index, config or defaults)

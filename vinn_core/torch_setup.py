@@ -11,9 +11,9 @@ import sys
 if "triton" not in sys.modules:
     sys.modules["triton"] = None  # type: ignore[assignment]  # `import triton` now raises ImportError, which torch handles
 
-import torch  # noqa: E402
+import torch
 
-__all__ = ["choose_device", "torch"]
+__all__ = ["choose_device", "torch", "use_one_thread"]
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -25,3 +25,8 @@ def choose_device(wanted: str = "auto") -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
+
+
+def use_one_thread() -> None:
+    """Compute on one core from now on: results then do not depend on how many cores this process may use."""
+    torch.set_num_threads(1)

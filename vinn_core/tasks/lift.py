@@ -71,16 +71,16 @@ class LiftExpert:
 
         rotation = ee_rotation.T @ _rotation_vector(_grasp_rotation(cube.xmat.reshape(3, 3), ee_rotation), ee_rotation)
         angle = float(np.linalg.norm(rotation))
-        between_fingers = sideways < 0.012 and abs(offset[2]) < 0.014
+        between_fingers = sideways < 0.015 and abs(offset[2]) < 0.015
         holding = between_fingers and commanded_closed and 0.35 < opening < 0.68
         if holding:
             linear, gripper = np.array([0.0, 0.0, self._linear_speed]), 0.0
             rotation = np.zeros(3)
-        elif (sideways < 0.006 and abs(offset[2]) < 0.006 and angle < 0.12) or (between_fingers and commanded_closed):
+        elif (sideways < 0.009 and abs(offset[2]) < 0.009 and angle < 0.15) or (between_fingers and commanded_closed):
             linear, gripper = offset * self._linear_gain, 0.0
         else:
             # A funnel: the further the gripper is to the side or turned away, the higher it stays.
-            misfit = max(sideways - 0.005, 0.0) + 0.05 * max(angle - 0.06, 0.0)
+            misfit = max(sideways - 0.006, 0.0) + 0.05 * max(angle - 0.08, 0.0)
             height = min(self._hover, 3.0 * misfit)
             linear, gripper = (offset + (0.0, 0.0, height)) * self._linear_gain, 1.0
         return Action(

@@ -1,0 +1,124 @@
+"""One policy-driven episode in a headless session, and the worker processes that run many of them side by side."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vinn_core.episode import Episode
+from vinn_core.messages import (
+    AutonomousEnded,
+    CommandRefused,
+    Event,
+    Mode,
+    RecordingFinished,
+    ResetScene,
+    RunEnd,
+    StartAutonomous,
+    StartRecording,
+    StopRecording,
+)
+from vinn_core.errors import VinnError
+from vinn_core.session import Session
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """One autonomous episode and its outcome.
+
+    Attributes:
+        seed: of the reset. end: why it ended. states: (T + 1, S) float64, from the reset to the end.
+        episode: the recorded steps, None unless recording was asked for.
+    """
+
+    seed: int
+    end: RunEnd
+    states: NDArray[np.float64]
+    episode: Episode | None
+
+    @property
+    def success(self) -> bool:
+        return self.end is RunEnd.SUCCESS
+
+
+class RolloutRunner:
+    """Runs seeded rollouts in one session, whose policy has been set by SetPolicy.
+
+    `on_event` of the session must be this object's `notice`.
+    """
+
+    def __init__(self) -> None:
+        self._end = RunEnd.STOPPED
+        self._episode: Episode | None = None
+
+    def notice(self, event: Event) -> None:
+        """Take an event of the session in. Raises VinnError when a command was refused."""
+        if isinstance(event, AutonomousEnded):
+            self._end = event.reason
+        elif isinstance(event, RecordingFinished) and isinstance(event.recording, Episode):
+            self._episode = event.recording
+        elif isinstance(event, CommandRefused):
+            raise VinnError(event.text)
+
+    def run(self, session: Session, seed: int, record: bool = False) -> Rollout:
+        """Reset to `seed` and let the policy drive to success or time-out."""
+        self._episode = None
+        session.handle(ResetScene(seed))
+        if record:
+            session.handle(StartRecording())
+        session.handle(StartAutonomous())
+        states = [session.simulation.state()]
+        while session.mode is Mode.AUTONOMOUS:
+            states.append(session.tick().state)
+        if record:
+            session.handle(StopRecording())
+        return Rollout(seed, self._end, np.stack(states), self._episode)
+
+
+def map_in_processes(
+    function: Callable[..., Any],
+    items: Iterable[Any],
+    processes: int,
+    initializer: Callable[..., None],
+    initargs: tuple[Any, ...],
+) -> Iterator[Any]:
+    """`function` of each item, in order, computed `processes` at a time; only a few items ahead of the consumer.
+
+    Each worker process is fresh (spawned), calls `initializer(*initargs)` first, and keeps to one core.
+    Ending the iteration early cancels what has not begun.
+    """
+    saved = {name: os.environ.get(name) for name in _ONE_CORE}
+    os.environ.update(_ONE_CORE)  # spawned workers inherit it; set before their libraries load
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer, initargs)
+    try:
+        waiting: deque[Future[Any]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+_ONE_CORE = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Several renderers or matrix products that each want every core only wait for one another."""
+
+
+def usable_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
