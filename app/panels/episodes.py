@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import monotonic
 
 from PySide6.QtCore import QItemSelectionModel, QPoint, QSortFilterProxyModel, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
-    QFrame,
     QHBoxLayout,
     QLabel,
-    QListView,
     QMenu,
-    QProgressBar,
-    QPushButton,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -24,17 +18,15 @@ from PySide6.QtWidgets import (
 )
 
 from app.job import Job
-from app.widgets.collect_form import CollectForm
 from app.widgets.episode_list import ROW, SORT, Column, EpisodeDelegate, EpisodeRow, EpisodeTableModel
+from app.widgets.episode_view import EpisodeView, ReplayPosition, UndoStrip
 from app.widgets.images import make_faint
-from app.widgets.progress import StageBars
+from app.widgets.scripted_demonstrations import ScriptedDemonstrations
 from app.widgets.wording import count
 from app.workspace import WorkspaceModel
 from vinn_core.episode import Episode
 from vinn_core.messages import Event, Mode, ReplayFinished, ReplayKind, Snapshot, StartReplay, StopReplay
-from vinn_core.progress import JobEvent, JobFailed, JobFinished, JobStopped, Message, StageProgress
 
-_REFRESH_EVERY_S = 1.5
 _SORTINGS = (
     ("Newest first", Column.NUMBER, Qt.SortOrder.DescendingOrder),
     ("Oldest first", Column.NUMBER, Qt.SortOrder.AscendingOrder),
@@ -61,10 +53,6 @@ class EpisodesPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self._make_job = make_job
-        self._job: Job | None = None
-        self._before_job = 0
-        self._refreshed_at = 0.0
         self._deleted: list[tuple[int, ...]] = []
         self._pending_replay: int | None = None
         config = workspace.workspace.config
@@ -76,7 +64,7 @@ class EpisodesPanel(QWidget):
         self._sorted = QSortFilterProxyModel(self)
         self._sorted.setSourceModel(self.model)
         self._sorted.setSortRole(SORT)
-        self.list = _EpisodeView(self)
+        self.list = EpisodeView(self)
         self.list.setModel(self._sorted)
         self._delegate = EpisodeDelegate(self.model, self.list)
         self.list.setItemDelegate(self._delegate)
@@ -91,8 +79,10 @@ class EpisodesPanel(QWidget):
         self.sorting.currentIndexChanged.connect(self._sort)
         self._sort(0)
 
+        self.demonstrations = ScriptedDemonstrations(workspace, make_job, self)
+        self.demonstrations.notify.connect(self.notify)
         self._make_actions()
-        self._lay_out(config.look)
+        self._lay_out(config.control_hz)
         workspace.episodes_changed.connect(self._show_episodes)
         workspace.selection_changed.connect(self._show_selection)
         workspace.highlight_changed.connect(self._show_highlight)
@@ -126,7 +116,7 @@ class EpisodesPanel(QWidget):
         (self if keys in (QKeySequence.StandardKey.Undo, None) else self.list).addAction(action)
         return action
 
-    def _lay_out(self, look: str) -> None:
+    def _lay_out(self, control_hz: float) -> None:
         self._empty = QLabel(
             "No episodes yet.\n\nDrive the arm and record a demonstration, or let the scripted expert add some below.",
             self,
@@ -139,43 +129,8 @@ class EpisodesPanel(QWidget):
         self._pages.addWidget(self.list)
         self._pages.addWidget(self._empty)
 
-        self.undo_strip = QFrame(self)
-        self.undo_strip.setFrameShape(QFrame.Shape.StyledPanel)
-        self._undo_text = QLabel(self.undo_strip)
-        self._undo_text.setWordWrap(True)
-        undo = QToolButton(self.undo_strip)
-        undo.setDefaultAction(self.undo)
-        self.undo_button = undo
-        strip = QHBoxLayout(self.undo_strip)
-        strip.setContentsMargins(8, 4, 4, 4)
-        strip.addWidget(self._undo_text, 1)
-        strip.addWidget(undo)
-        self.undo_strip.hide()
-
-        self.position = QProgressBar(self)
-        self.position.setTextVisible(False)
-        self.position.setFixedHeight(8)
-        self.position_text = QLabel(self)
-        self._replaying = QWidget(self)
-        replaying = QVBoxLayout(self._replaying)
-        replaying.setContentsMargins(0, 0, 0, 0)
-        replaying.setSpacing(2)
-        replaying.addWidget(self.position_text)
-        replaying.addWidget(self.position)
-        self._replaying.hide()
-
-        self.collect = CollectForm(look, parent=self)
-        self.collect.accepted.connect(self._collect)
-        self.collect.hide()
-        self.add = QPushButton("Add scripted demonstrations…", self)
-        self.add.setCheckable(True)
-        self.add.toggled.connect(self._open_form)
-        self.bars = StageBars(self)
-        self.bars.hide()
-        self.cancel = QPushButton("Cancel", self)
-        self.cancel.clicked.connect(self._cancel)
-        self.cancel.hide()
-
+        self.undo_strip = UndoStrip(self.undo, self)
+        self.position = ReplayPosition(control_hz, self)
         head = QHBoxLayout()
         head.addWidget(self.summary, 1)
         head.addWidget(self.sorting)
@@ -192,11 +147,8 @@ class EpisodesPanel(QWidget):
         layout.addLayout(self._pages, 1)
         layout.addWidget(self.undo_strip)
         layout.addLayout(replay)
-        layout.addWidget(self._replaying)
-        layout.addWidget(self.add)
-        layout.addWidget(self.collect)
-        layout.addWidget(self.bars)
-        layout.addWidget(self.cancel, alignment=Qt.AlignmentFlag.AlignRight)
+        layout.addWidget(self.position)
+        layout.addWidget(self.demonstrations)
 
     # --- the list ---------------------------------------------------------------------------------------------------
 
@@ -218,8 +170,6 @@ class EpisodesPanel(QWidget):
         if self._workspace.damaged:
             text += f" · {count(len(self._workspace.damaged), 'damaged file')}"
         self.summary.setText(text if rows else "")
-        if not self.add.isChecked():
-            self.collect.seed.setValue(self._workspace.next_seed)
         self._enable()
 
     def _sort(self, sorting: int) -> None:
@@ -290,7 +240,7 @@ class EpisodesPanel(QWidget):
         self.undo.setEnabled(bool(self._deleted))
         self.undo_strip.setVisible(bool(self._deleted))
         if self._deleted:
-            self._undo_text.setText(f"{_named(self._deleted[-1])} deleted.")
+            self.undo_strip.text.setText(f"{_named(self._deleted[-1])} deleted.")
 
     # --- replay -----------------------------------------------------------------------------------------------------
 
@@ -313,96 +263,22 @@ class EpisodesPanel(QWidget):
         self.command.emit(StopReplay())
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        replay = snapshot.replay
-        self._replaying.setVisible(replay is not None)
+        self.position.show_replay(snapshot.replay)
         self.stop_replay.setEnabled(snapshot.mode is Mode.REPLAY)
-        if replay is not None:
-            self.position.setRange(0, replay.length)
-            self.position.setValue(replay.step)
-            hz = self._workspace.workspace.config.control_hz
-            self.position_text.setText(
-                f"Episode {replay.number}, {replay.kind}: {replay.step / hz:.1f} of {replay.length / hz:.1f} s"
-            )
 
     def handle_event(self, event: Event) -> None:
         if isinstance(event, ReplayFinished):
             ended = "the task solved" if event.success else "the task not solved"
             self.notify.emit("info", f"Replay of episode {event.number} ended with {ended}.")
 
-    # --- scripted demonstrations ------------------------------------------------------------------------------------
-
     @property
     def busy(self) -> bool:
         """Whether demonstrations are being added."""
-        return self._job is not None
+        return self.demonstrations.busy
 
     def close_jobs(self) -> None:
         """For the end of the program: stop and wait."""
-        if self._job is not None:
-            self._job.close()
-
-    def _open_form(self, opened: bool) -> None:
-        self.collect.setVisible(opened)
-        if opened:
-            self.collect.seed.setValue(self._workspace.next_seed)
-            self.collect.episodes.setFocus()
-
-    def _collect(self) -> None:
-        self.add.setChecked(False)
-        self.add.setEnabled(False)
-        self.bars.clear()
-        self.bars.show()
-        self.cancel.setEnabled(True)
-        self.cancel.show()
-        self._before_job = len(self._workspace.episodes)
-        folder = str(self._workspace.workspace.path)
-        self._job = self._make_job(("collect", "--workspace", folder, *self.collect.arguments()))
-        self._job.event_received.connect(self._show_job)
-        self._job.start()
-
-    def _cancel(self) -> None:
-        if self._job is not None:
-            self.cancel.setEnabled(False)
-            self._job.stop()
-
-    def _show_job(self, event: JobEvent) -> None:
-        match event:
-            case StageProgress():
-                self.bars.show_progress(event)
-                if monotonic() - self._refreshed_at > _REFRESH_EVERY_S:
-                    self._refreshed_at = monotonic()
-                    self._workspace.refresh()
-            case Message(text, level):
-                self.notify.emit(level, text)
-            case JobFinished():
-                self._end_job("info", "Scripted demonstrations added. Next: Train & index.")
-            case JobStopped(text):
-                self._end_job("info", text)
-            case JobFailed(text):
-                self._end_job("error", text)
-
-    def _end_job(self, level: str, sentence: str) -> None:
-        if self._job is not None:
-            self._job.deleteLater()
-            self._job = None
-        self.add.setEnabled(True)
-        self.bars.hide()
-        self.cancel.hide()
-        self._workspace.refresh()
-        self.notify.emit(level, sentence)
-
-
-class _EpisodeView(QListView):
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.setUniformItemSizes(True)
-        self.setMouseTracking(True)
-        self.setMinimumHeight(140)
-        self.setAccessibleName("Episodes")
+        self.demonstrations.close_jobs()
 
 
 def _named(numbers: Sequence[int]) -> str:

@@ -22,10 +22,11 @@ from app.job import Job
 from app.widgets.buttons import make_primary
 from app.widgets.estimate import estimate_s, remember_speed
 from app.widgets.images import make_faint
+from app.widgets.in_use import InUse
 from app.widgets.progress import StageBars
 from app.widgets.section import Section
 from app.widgets.train_form import PRESET_TEXTS, AdvancedTraining
-from app.widgets.wording import count, duration, moment
+from app.widgets.wording import count, duration
 from app.workspace import WorkspaceModel
 from vinn_core.config import TrainConfig
 from vinn_core.errors import ConfigError
@@ -58,13 +59,9 @@ class TrainingPanel(QWidget):
         self.plots: TrainingPlots | None = None
         """None before there is a curve to draw."""
 
-        self.encoder_text = _paragraph()
-        self.index_text = _paragraph()
+        self.in_use = InUse(workspace, self)
+        self.in_use.rebuild.clicked.connect(self._rebuild_index)
         self.reason = _paragraph()
-        self.news = _paragraph()
-        self.rebuild = QPushButton("Rebuild index", self)
-        self.rebuild.setToolTip("Embed the new episodes with the present encoder; no training. Takes seconds.")
-        self.rebuild.clicked.connect(self._rebuild_index)
         self.preset = QComboBox(self)
         for name, text in PRESET_TEXTS.items():
             self.preset.addItem(name.capitalize(), name)
@@ -91,14 +88,7 @@ class TrainingPanel(QWidget):
         self._show_state()
 
     def _lay_out(self) -> None:
-        for label in (self.encoder_text, self.index_text, self.explanation):
-            make_faint(label)
-        self._news = QFrame(self)
-        self._news.setFrameShape(QFrame.Shape.StyledPanel)
-        news = QVBoxLayout(self._news)
-        news.setContentsMargins(8, 6, 8, 6)
-        news.addWidget(self.news)
-        news.addWidget(self.rebuild)
+        make_faint(self.explanation)
         buttons = QHBoxLayout()
         buttons.addWidget(self.train, 1)
         buttons.addWidget(self.start_over)
@@ -107,9 +97,7 @@ class TrainingPanel(QWidget):
         self._column = QVBoxLayout(content)
         self._column.setContentsMargins(8, 8, 8, 8)
         self._column.setSpacing(8)
-        self._column.addWidget(self.encoder_text)
-        self._column.addWidget(self.index_text)
-        self._column.addWidget(self._news)
+        self._column.addWidget(self.in_use)
         self._column.addWidget(self.preset)
         self._column.addWidget(self.explanation)
         self._column.addWidget(Section("Advanced", self.advanced, content))
@@ -145,8 +133,7 @@ class TrainingPanel(QWidget):
         """Recorded episodes arrive through the workspace."""
 
     def _show_state(self) -> None:
-        self._show_encoder()
-        self._show_news()
+        self.in_use.show_state(self.busy)
         problem = self._problem()
         self._show_explanation(problem)
         resumable = self._resumable()
@@ -155,7 +142,7 @@ class TrainingPanel(QWidget):
         self.start_over.setVisible(resumable and not self.busy)
         self.reason.setText("" if self.busy else problem)
         self.reason.setVisible(bool(problem) and not self.busy)
-        for widget in (self.preset, self.advanced, self.rebuild):
+        for widget in (self.preset, self.advanced):
             widget.setEnabled(not self.busy)
 
     def _button_text(self, resumable: bool) -> str:
@@ -185,34 +172,6 @@ class TrainingPanel(QWidget):
     def _resumable(self) -> bool:
         name = self.advanced.name.text().strip()
         return (self._workspace.workspace.encoders_folder / name / "checkpoint.pt").is_file() if name else False
-
-    def _show_encoder(self) -> None:
-        encoder, index = self._workspace.encoder, self._workspace.index
-        if encoder is None:
-            self.encoder_text.setText("No encoder yet.")
-        else:
-            self.encoder_text.setText(f"Encoder in use: {encoder.name} ({encoder.description}).")
-        if index is None:
-            self.index_text.setText("No index yet.")
-        else:
-            self.index_text.setText(
-                f"Index in use: {count(index.frames, 'frame')} of {count(len(index.episodes), 'episode')}, "
-                f"built {moment(index.created)}."
-            )
-
-    def _show_news(self) -> None:
-        index, news = self._workspace.index, []
-        if index is not None:
-            fresh, gone = self._workspace.episodes_not_indexed, self._workspace.indexed_episodes_obsolete
-            if fresh:
-                were = "was" if len(fresh) == 1 else "were"
-                news.append(f"{count(len(fresh), 'episode')} {were} recorded or changed since the index was built.")
-            if gone:
-                news.append(f"{count(len(gone), 'episode')} of the index deleted or marked as failed since.")
-        elif self._workspace.encoder is not None and self._workspace.usable_episodes:
-            news.append("There is an encoder, but no index yet.")
-        self.news.setText(" ".join(news))
-        self._news.setVisible(bool(news) and not self.busy)
 
     def _show_explanation(self, problem: str) -> None:
         text = PRESET_TEXTS[self.preset.currentData()]

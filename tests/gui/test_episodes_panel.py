@@ -149,7 +149,7 @@ def test_several_deletions_are_undone_newest_first_by_the_button(three: Bench) -
     three.panel.delete.trigger()
     three.wait_until_shown()
     for remaining in ((3,), (3, 2, 1)):
-        three.qtbot.mouseClick(three.panel.undo_button, Qt.MouseButton.LeftButton)
+        three.qtbot.mouseClick(three.panel.undo_strip.button, Qt.MouseButton.LeftButton)
         three.wait_until_shown(*remaining)
 
 
@@ -191,8 +191,8 @@ def test_replay_needs_exactly_one_episode(three: Bench) -> None:
 def test_the_position_follows_the_replay_and_goes_with_it(three: Bench) -> None:
     status = ReplayStatus(2, 4, 16, ReplayKind.STATES)
     three.panel.show_snapshot(recorded.snapshot(Mode.REPLAY, replay=status))
-    assert (three.panel.position.value(), three.panel.position.maximum()) == (4, 16)
-    assert "0.4 of 1.6 s" in three.panel.position_text.text()
+    assert (three.panel.position.bar.value(), three.panel.position.bar.maximum()) == (4, 16)
+    assert "0.4 of 1.6 s" in three.panel.position.text.text()
     three.panel.stop_replay.trigger()
     assert three.commands == [StopReplay()]
     three.panel.show_snapshot(recorded.snapshot())
@@ -234,47 +234,47 @@ def test_an_episode_recorded_meanwhile_appears_and_the_selection_stays(three: Be
 
 def test_scripted_demonstrations_are_asked_for_as_set_in_the_form(three: Bench) -> None:
     panel, qtbot = three.panel, three.qtbot
-    qtbot.mouseClick(panel.add, Qt.MouseButton.LeftButton)
-    assert panel.collect.seed.value() == 4
-    panel.collect.episodes.setValue(7)
-    panel.collect.noise.setValue(0.5)
-    panel.collect.look.setCurrentText("varied")
-    qtbot.mouseClick(panel.collect.start, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.demonstrations.add, Qt.MouseButton.LeftButton)
+    assert panel.demonstrations.form.seed.value() == 4
+    panel.demonstrations.form.episodes.setValue(7)
+    panel.demonstrations.form.noise.setValue(0.5)
+    panel.demonstrations.form.look.setCurrentText("varied")
+    qtbot.mouseClick(panel.demonstrations.form.start, Qt.MouseButton.LeftButton)
     (job,) = PretendJob.made
     assert job.started
     job.options()
     assert job.arguments[0] == "collect"
     options = ("--workspace", "--episodes", "--seed", "--noise", "--look")
     assert [job.option(name) for name in options] == [str(three.model.workspace.path), "7", "4", "0.5", "varied"]
-    assert not panel.add.isEnabled()
+    assert not panel.demonstrations.add.isEnabled()
 
 
 def test_progress_of_scripted_demonstrations_is_shown_until_they_are_there(three: Bench) -> None:
-    three.panel.collect.accepted.emit()
+    three.panel.demonstrations.form.accepted.emit()
     (job,) = PretendJob.made
     job.tell(StageProgress("Collecting", 10, 40, "episode", 90.0))
-    assert three.panel.bars.bar("Collecting").value() == 250
-    assert "25 % · about 2 min left" in three.panel.bars.text("Collecting")
+    assert three.panel.demonstrations.bars.bar("Collecting").value() == 250
+    assert "25 % · about 2 min left" in three.panel.demonstrations.bars.text("Collecting")
     save_episode(three.model.workspace.episodes_folder, recorded.episode(4))
     job.tell(JobFinished({}))
     three.wait_until_shown(4, 3, 2, 1)
-    assert three.panel.add.isEnabled()
-    assert not three.panel.bars.isVisible()
+    assert three.panel.demonstrations.add.isEnabled()
+    assert not three.panel.demonstrations.bars.isVisible()
 
 
 def test_cancelling_scripted_demonstrations_stops_the_job_and_keeps_what_is_there(three: Bench) -> None:
-    three.panel.collect.accepted.emit()
+    three.panel.demonstrations.form.accepted.emit()
     (job,) = PretendJob.made
-    three.qtbot.mouseClick(three.panel.cancel, Qt.MouseButton.LeftButton)
+    three.qtbot.mouseClick(three.panel.demonstrations.cancel, Qt.MouseButton.LeftButton)
     assert job.stopping
-    assert not three.panel.cancel.isEnabled()
+    assert not three.panel.demonstrations.cancel.isEnabled()
     job.tell(JobStopped("Stopped after 3 demonstrations; they are kept."))
     assert three.sentences[-1] == ("info", "Stopped after 3 demonstrations; they are kept.")
     assert not three.panel.busy
 
 
 def test_a_failed_job_says_why(three: Bench) -> None:
-    three.panel.collect.accepted.emit()
+    three.panel.demonstrations.form.accepted.emit()
     PretendJob.made[0].tell(JobFailed("The disk is full: free some space."))
     assert three.sentences[-1] == ("error", "The disk is full: free some space.")
-    assert three.panel.add.isEnabled()
+    assert three.panel.demonstrations.add.isEnabled()

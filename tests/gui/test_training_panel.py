@@ -228,38 +228,38 @@ def test_the_end_is_summed_up_in_a_sentence_and_the_lists_are_read_anew(ready: B
     ready.qtbot.waitUntil(lambda: bool(ready.sentences))
     sentence = "Encoder trained in 0 s; index of 24 frames built; recall@5 0.995. Press P to let it run."
     assert ready.sentences == [("info", sentence)]
-    assert "1 episode was recorded" in ready.panel.news.text()
+    assert "1 episode was recorded" in ready.panel.in_use.news.text()
     assert not ready.panel.busy
 
 
 def test_new_episodes_since_the_index_are_pointed_out_and_indexed_without_training(ready: Bench) -> None:
     ready.write_index([1])
-    assert ready.panel.rebuild.isVisible()
-    assert "2 episodes" in ready.panel.news.text()
+    assert ready.panel.in_use.rebuild.isVisible()
+    assert "2 episodes" in ready.panel.in_use.news.text()
     ready.write_encoder()
-    ready.qtbot.mouseClick(ready.panel.rebuild, Qt.MouseButton.LeftButton)
+    ready.qtbot.mouseClick(ready.panel.in_use.rebuild, Qt.MouseButton.LeftButton)
     assert ready.job.arguments[0] == "index"
     assert ready.job.option("--encoder") == "default"
 
 
 def test_an_up_to_date_index_needs_no_attention(ready: Bench) -> None:
     ready.write_index([1, 2, 3])
-    assert not ready.panel.rebuild.isVisible()
-    assert "36 frames of 3 episodes" in ready.panel.index_text.text()
+    assert not ready.panel.in_use.rebuild.isVisible()
+    assert "36 frames of 3 episodes" in ready.panel.in_use.index.text()
 
 
 def test_a_deleted_episode_of_the_index_is_pointed_out(ready: Bench) -> None:
     ready.write_index([1, 2, 3])
     ready.model.delete([2])
-    ready.qtbot.waitUntil(ready.panel.rebuild.isVisible)
-    assert "1 episode of the index" in ready.panel.news.text()
+    ready.qtbot.waitUntil(ready.panel.in_use.rebuild.isVisible)
+    assert "1 episode of the index" in ready.panel.in_use.news.text()
 
 
 def test_an_indexed_episode_marked_as_failed_since_is_pointed_out(ready: Bench) -> None:
     ready.write_index([1, 2, 3])
     ready.model.set_success([2], False)
-    ready.qtbot.waitUntil(ready.panel.rebuild.isVisible)
-    assert "1 episode of the index deleted or marked as failed" in ready.panel.news.text()
+    ready.qtbot.waitUntil(ready.panel.in_use.rebuild.isVisible)
+    assert "1 episode of the index deleted or marked as failed" in ready.panel.in_use.news.text()
 
 
 def test_a_rebuild_asked_for_elsewhere_without_an_encoder_says_what_to_do(ready: Bench) -> None:
