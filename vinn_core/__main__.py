@@ -180,7 +180,9 @@ def _doctor(options: argparse.Namespace, output: JobOutput) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vinn", description="Teach a robot arm by showing: record, train, index, run.")
+    parser = argparse.ArgumentParser(
+        prog="vinn", description="Teach a robot arm by showing: record, train, index, run."
+    )
     parser.add_argument("--version", action="version", version=f"vinn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

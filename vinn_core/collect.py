@@ -8,8 +8,8 @@ from typing import Any
 
 from vinn_core.config import WorkspaceConfig
 from vinn_core.dataset import Dataset, save_episode
-from vinn_core.errors import ConfigError
 from vinn_core.episode import EpisodeBuffer, Source
+from vinn_core.errors import ConfigError
 from vinn_core.expert import ExpertPolicy, NoiseInjection
 from vinn_core.messages import SetPolicy
 from vinn_core.progress import Message, Report, StageProgress, StopRequest
@@ -102,7 +102,9 @@ def collect(
             failed.append(rollout.seed)
             report(Message(f"The expert did not solve seed {rollout.seed}; it is left out.", "warning"))
             if len(failed) >= _MOST_FAILURES:
-                raise ConfigError(f"the expert failed {len(failed)} times with noise {noise}; use less noise, such as 1.")
+                raise ConfigError(
+                    f"the expert failed {len(failed)} times with noise {noise}; use less noise, such as 1."
+                )
         done = len(numbers)
         left = (monotonic() - started) / done * (episodes - done) if done else None
         report(StageProgress("Collecting demonstrations", done, episodes, "episode", left))

@@ -18,6 +18,7 @@ from vinn_core.progress import (
     StopRequest,
     TrainingMetrics,
     encode_event,
+    yield_to_the_window,
 )
 
 
@@ -36,6 +37,7 @@ class JobOutput:
         self.stop = StopRequest()
         if as_events:
             self.stop.listen()
+            yield_to_the_window()
 
     def report(self, event: JobEvent) -> None:
         """Show one event."""

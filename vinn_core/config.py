@@ -88,7 +88,7 @@ class EncoderConfig(JsonConfig):
     backbone: str = "efficientnet_lite0"
     start_weights: str = "imagenet"
     feature: str = "grid"
-    grid_size: int = 4
+    grid_size: int = 6
     image_size: int = 96
 
     def __post_init__(self) -> None:
@@ -112,6 +112,8 @@ class TrainConfig(JsonConfig):
         projection_size, hidden_size: of projector and predictor.
         crop: smallest area fraction of random crops that differ between views; 1 turns them off, as control needs.
         colour_strength: strength of photometric augmentation, 1 is the default.
+        frozen_stages: first stages of the backbone that keep their start weights.
+        fix_batchnorm: batch norm of the backbone keeps the statistics of its start weights.
         seed: of initialisation, batches and augmentation. device: "auto", "cpu", "cuda" or "mps".
     """
 
@@ -119,24 +121,26 @@ class TrainConfig(JsonConfig):
     backbone: str = "efficientnet_lite0"
     start_weights: str = "imagenet"
     feature: str = "grid"
-    grid_size: int = 4
+    grid_size: int = 6
     image_size: int = 96
     cameras: tuple[str, ...] = ("wrist",)
     epochs: int = 4
     max_minutes: float = 0.0
     batch_size: int = 64
-    learning_rate: float = 1e-4
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-6
     target_decay: float = 0.99
-    projection_size: int = 128
-    hidden_size: int = 512
+    projection_size: int = 64
+    hidden_size: int = 256
     crop: float = 1.0
     colour_strength: float = 1.0
+    frozen_stages: int = 2
+    fix_batchnorm: bool = True
     seed: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        self.encoder  # validates the encoder's part
+        _ = self.encoder  # validates the encoder's part
         _require(len(self.cameras) > 0, "no cameras to train on; name at least one, such as 'wrist'.")
         _require(self.epochs >= 0, f"epochs = {self.epochs}; use 0 (keep the start weights) or more.")
         _require(self.max_minutes >= 0, f"max_minutes = {self.max_minutes}; use 0 (no limit) or more.")
@@ -154,10 +158,18 @@ class TrainConfig(JsonConfig):
 
 
 PRESETS: dict[str, TrainConfig] = {
-    "tiny": TrainConfig(preset="tiny", backbone="mobilenet_v3_small", start_weights="random", epochs=1, batch_size=16),
+    "tiny": TrainConfig(
+        preset="tiny",
+        backbone="mobilenet_v3_small",
+        start_weights="random",
+        epochs=1,
+        batch_size=16,
+        frozen_stages=0,
+        fix_batchnorm=False,
+    ),
     "frozen": TrainConfig(preset="frozen", epochs=0),
-    "quick": TrainConfig(preset="quick", epochs=20, max_minutes=4.0),
-    "standard": TrainConfig(preset="standard", epochs=60),
+    "quick": TrainConfig(preset="quick", epochs=6),
+    "standard": TrainConfig(preset="standard", epochs=40),
     "paper": TrainConfig(
         preset="paper",
         backbone="resnet18",
@@ -167,6 +179,8 @@ PRESETS: dict[str, TrainConfig] = {
         batch_size=256,
         learning_rate=3e-4,
         crop=0.7,
+        frozen_stages=0,
+        fix_batchnorm=False,
         projection_size=256,
         hidden_size=4096,
     ),

@@ -286,10 +286,14 @@ def _reading(path: Path) -> Iterator[h5py.Group]:
         with h5py.File(path, "r") as file:
             demo = file.get(_DEMO)
             if not isinstance(demo, h5py.Group) or "format_version" not in demo.attrs:
-                raise DatasetError(f"{path.name} is an HDF5 file of another program; import it, or move it out of the folder.")
+                raise DatasetError(
+                    f"{path.name} is an HDF5 file of another program; import it, or move it out of the folder."
+                )
             version = int(demo.attrs["format_version"])
             if version > FORMAT_VERSION:
-                raise DatasetError(f"{path.name} has format {version}, newer than this program reads; update the program.")
+                raise DatasetError(
+                    f"{path.name} has format {version}, newer than this program reads; update the program."
+                )
             yield demo
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise DatasetError(

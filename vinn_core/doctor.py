@@ -61,7 +61,9 @@ def _check_rendering() -> Finding:
         return Finding("OpenGL", False, str(error), "Install a graphics driver, or Mesa's software renderer.")
     platform_library = os.environ.get("MUJOCO_GL", "default")
     if picture.std() < 1.0:
-        return Finding("OpenGL", False, "camera images are blank", "Update the graphics driver, or set MUJOCO_GL=osmesa.")
+        return Finding(
+            "OpenGL", False, "camera images are blank", "Update the graphics driver, or set MUJOCO_GL=osmesa."
+        )
     return Finding("OpenGL", True, f"camera images render ({platform_library})")
 
 

@@ -18,7 +18,9 @@ def disk_errors(doing: str, kind: type[VinnError] = WorkspaceError) -> Iterator[
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise kind(f"The disk is full while {doing}. Free some space and try again; nothing old was lost.") from error
+            raise kind(
+                f"The disk is full while {doing}. Free some space and try again; nothing old was lost."
+            ) from error
         raise kind(f"While {doing}: {error.strerror or error}. Check the folder and try again.") from error
 
 

@@ -7,9 +7,11 @@ line to stdout; whoever started it sends the line "stop" to its stdin, or vanish
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, TextIO
 
@@ -128,3 +130,10 @@ class StopRequest:
             self._event.set()
 
         threading.Thread(target=watch, name="stop-request", daemon=True).start()
+
+
+def yield_to_the_window() -> None:
+    """Lower this process's priority, so that the window it works for stays fluid."""
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(10)

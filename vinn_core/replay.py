@@ -46,7 +46,7 @@ def replay_in(simulation: Simulation, episode: Episode, by_states: bool) -> dict
         solved = solved or simulation.succeeded()
     positions = simulation.model.nq
     difference = simulation.state()[1 : 1 + positions] - episode.states[-1][1 : 1 + positions]
-    if len(episode) and not by_states:
+    if len(episode):
         simulation.step(Action.from_array(episode.executed_actions[-1]))
         solved = solved or simulation.succeeded()
     free = simulation.model.jnt_type == 0  # mjJNT_FREE

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vinn_core.episode import Episode
+from vinn_core.errors import VinnError
 from vinn_core.messages import (
     AutonomousEnded,
     CommandRefused,
@@ -26,7 +27,6 @@ from vinn_core.messages import (
     StartRecording,
     StopRecording,
 )
-from vinn_core.errors import VinnError
 from vinn_core.session import Session
 
 

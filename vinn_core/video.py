@@ -83,9 +83,7 @@ class _NeighbourFrames:
         return self._episodes[episode][step]
 
 
-def _picture(
-    scene: NDArray[np.uint8], snapshot: Snapshot, camera: str, frames: _NeighbourFrames
-) -> NDArray[np.uint8]:
+def _picture(scene: NDArray[np.uint8], snapshot: Snapshot, camera: str, frames: _NeighbourFrames) -> NDArray[np.uint8]:
     """(480, width, 3) uint8: scene on the left, live frame and neighbours with weights on the right."""
     canvas = Image.new("RGB", (_WIDTH, _SCENE_HEIGHT), _BACKGROUND)
     canvas.paste(Image.fromarray(scene), (0, 0))

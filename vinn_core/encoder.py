@@ -1,0 +1,144 @@
+"""The image encoder: camera frames in, feature vectors out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vinn_core.backbones import Backbone, make_backbone, make_untrained_backbone
+from vinn_core.config import EncoderConfig, TrainConfig
+from vinn_core.encoder_store import WEIGHTS_FILE, StoredEncoder, read_stored_encoder, write_stored_encoder
+from vinn_core.errors import EncoderError
+from vinn_core.files import disk_errors, replace_file
+from vinn_core.torch_setup import torch
+
+from torch import Tensor, nn  # isort: skip  # after torch_setup
+from torch.nn.functional import adaptive_avg_pool2d, interpolate  # isort: skip
+
+_BATCH = 64
+
+
+class Encoder(nn.Module):
+    """A backbone and the pooling that turns its feature map into a vector.
+
+    Args:
+        config: what to build. backbone: made by `make_backbone` for that config.
+        cameras: cameras whose frames it was, or will be, trained on.
+    """
+
+    def __init__(self, config: EncoderConfig, backbone: Backbone, cameras: tuple[str, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.cameras = cameras
+        self.weights_origin = backbone.origin
+        spatial = config.feature == "grid"
+        self.stages = backbone.stages[: backbone.spatial_stages] if spatial else backbone.stages
+        self.channels = backbone.spatial_channels if spatial else backbone.channels
+        self.cells = config.grid_size if spatial else 1
+        self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(backbone.scale).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def feature_size(self) -> int:
+        """D, the length of a feature vector."""
+        return self.channels * self.cells * self.cells
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [0, 1] -> what the first stage takes, resized to the configured size."""
+        size = self.config.image_size
+        if images.shape[-2:] != (size, size):
+            images = interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
+        return (images - self.mean) / self.scale
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, cells, cells): the average within each cell."""
+        return adaptive_avg_pool2d(maps, self.cells)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [0, 1] -> (B, D) float32."""
+        return self.pool(self.stages(self.normalise(images))).flatten(1)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over configuration and weights: the same if and only if the features are."""
+        digest = hashlib.sha256(json.dumps([self.config.to_dict(), self.cameras]).encode())
+        for name, tensor in self.state_dict().items():
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
+        return digest.hexdigest()
+
+    def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, H, W, 3) uint8 RGB -> (B, D) float32. Puts the encoder into evaluation mode."""
+        self.eval()
+        device = next(self.parameters()).device
+        features = np.empty((len(frames), self.feature_size), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(frames), _BATCH):
+                batch = images_to_tensor(frames[start : start + _BATCH]).to(device)
+                features[start : start + _BATCH] = self(batch).cpu().numpy()
+        return features
+
+
+def images_to_tensor(frames: NDArray[np.uint8]) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255.0
+
+
+def create_encoder(config: EncoderConfig, seed: int, cameras: tuple[str, ...] = ("wrist",)) -> Encoder:
+    """An encoder with the start weights of `config`; random ones are drawn from `seed`.
+
+    Raises:
+        EncoderError: the start weights cannot be had.
+    """
+    return Encoder(config, make_backbone(config.backbone, config.start_weights, seed), cameras).eval()
+
+
+def save_encoder(encoder: Encoder, folder: Path, train: TrainConfig, frames: int) -> StoredEncoder:
+    """Write encoder.pt (weights only) and config.json into `folder`, replacing what is there.
+
+    Args:
+        train: how it was trained. frames: on how many.
+
+    Raises:
+        EncoderError: the disk is full or refuses; an encoder that was there is unchanged.
+    """
+    trained = train.epochs > 0
+    stored = StoredEncoder(
+        name=folder.name,
+        origin=f"{encoder.weights_origin}{f', fine-tuned by BYOL on {frames} frames' if trained else ', not trained'}",
+        train=train,
+        frames=frames,
+        fingerprint=encoder.fingerprint,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    with disk_errors("saving the encoder", EncoderError):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / WEIGHTS_FILE, lambda path: torch.save(encoder.state_dict(), path))
+        write_stored_encoder(folder, stored)
+    return stored
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """The encoder in `folder`.
+
+    Raises:
+        EncoderError: none there, damaged, or its weights do not belong to its config.json.
+    """
+    stored = read_stored_encoder(folder)
+    encoder = Encoder(stored.train.encoder, make_untrained_backbone(stored.train.backbone), stored.train.cameras)
+    try:
+        encoder.load_state_dict(torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise EncoderError(f"the weights of encoder '{folder.name}' are damaged; train it again.") from error
+    if encoder.fingerprint != stored.fingerprint:
+        raise EncoderError(
+            f"the weights of encoder '{folder.name}' are not those its config.json describes; train it again."
+        )
+    encoder.weights_origin = stored.origin
+    return encoder.eval()
