@@ -29,6 +29,7 @@ from app.widgets.train_form import PRESET_TEXTS, AdvancedTraining
 from app.widgets.wording import count, duration
 from app.workspace import WorkspaceModel
 from vinn_core.config import TrainConfig
+from vinn_core.encoder_store import has_checkpoint
 from vinn_core.errors import ConfigError
 from vinn_core.messages import Event, Snapshot
 from vinn_core.progress import JobEvent, JobFailed, JobFinished, JobStopped, Message, StageProgress, TrainingMetrics
@@ -171,7 +172,7 @@ class TrainingPanel(QWidget):
 
     def _resumable(self) -> bool:
         name = self.advanced.name.text().strip()
-        return (self._workspace.workspace.encoders_folder / name / "checkpoint.pt").is_file() if name else False
+        return bool(name) and has_checkpoint(self._workspace.workspace.encoders_folder, name)
 
     def _show_explanation(self, problem: str) -> None:
         text = PRESET_TEXTS[self.preset.currentData()]

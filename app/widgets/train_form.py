@@ -22,7 +22,7 @@ from vinn_core.errors import ConfigError
 
 PRESET_TEXTS = {
     "quick": "A few minutes of fine-tuning on this computer's processor. Start here.",
-    "standard": "As quick, but through to the end. Better when the look varies.",
+    "standard": "Longer fine-tuning. Better when the look of the scene varies.",
     "paper": "ResNet-18 at 224 pixels for 100 epochs, as published. Needs a GPU.",
     "frozen": "No training: the start weights as they are. For comparison, or to run at once.",
     "tiny": "One epoch of a small untrained network. Only to try the buttons out.",

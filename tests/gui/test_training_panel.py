@@ -12,6 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from app.panels.training import TrainingPanel
 from app.workspace import WorkspaceModel
+from vinn_core.config import PRESETS
+from vinn_core.encoder_store import CHECKPOINT_FILE, WEIGHTS_FILE, StoredEncoder, write_stored_encoder
 from vinn_core.episode import Episode
 from vinn_core.progress import JobFailed, JobFinished, JobStopped, Message, StageProgress, TrainingMetrics
 
@@ -50,13 +52,15 @@ class Bench:
     def write_encoder(self) -> None:
         folder = self.model.workspace.encoders_folder / "default"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "encoder.pt").write_bytes(b"")
+        (folder / WEIGHTS_FILE).write_bytes(b"")
+        origin = "EfficientNet-Lite0 from ImageNet weights, fine-tuned by BYOL on 36 frames"
+        write_stored_encoder(folder, StoredEncoder("default", origin, PRESETS["quick"], 36, "e", ""))
         self.refresh()
 
     def write_checkpoint(self) -> None:
         folder = self.model.workspace.encoders_folder / "default"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "checkpoint.pt").write_bytes(b"")
+        (folder / CHECKPOINT_FILE).write_bytes(b"")
 
     def refresh(self) -> None:
         with self.qtbot.waitSignal(self.model.refreshed):
@@ -115,12 +119,12 @@ def test_only_changed_settings_are_passed_on(ready: Bench) -> None:
     panel = ready.panel
     panel.preset.setCurrentIndex(panel.preset.findData("standard"))
     panel.advanced.epochs.setValue(7)
-    panel.advanced.learning_rate.setText("3e-4")
+    panel.advanced.learning_rate.setText("7e-4")
     panel.advanced.cameras["front"].setChecked(True)
     panel.advanced.name.setText("both")
     ready.press()
     assert (ready.job.option("--preset"), ready.job.option("--name")) == ("standard", "both")
-    assert (ready.job.option("--epochs"), ready.job.option("--learning-rate")) == ("7", "0.0003")
+    assert (ready.job.option("--epochs"), ready.job.option("--learning-rate")) == ("7", "0.0007")
     assert ready.job.options().camera == ["wrist", "front"]
     assert "--batch-size" not in ready.job.arguments
 
@@ -132,12 +136,12 @@ def test_every_setting_is_understood_by_the_command_line(ready: Bench) -> None:
     advanced.epochs.setValue(3)
     advanced.max_minutes.setValue(1.5)
     advanced.batch_size.setValue(8)
-    advanced.learning_rate.setText("0.001")
+    advanced.learning_rate.setText("0.005")
     advanced.seed.setValue(5)
     ready.press()
     options = ready.job.options()
     assert (options.backbone, options.weights, options.epochs, options.max_minutes) == ("resnet18", "random", 3, 1.5)
-    assert (options.batch_size, options.learning_rate, options.seed) == (8, 0.001, 5)
+    assert (options.batch_size, options.learning_rate, options.seed) == (8, 0.005, 5)
     assert options.index
 
 
@@ -154,6 +158,12 @@ def test_no_camera_disables_training_and_names_the_cure(ready: Bench) -> None:
     ready.panel.advanced.cameras["wrist"].setChecked(False)
     assert not ready.panel.train.isEnabled()
     assert "wrist" in ready.panel.reason.text()
+
+
+def test_the_encoder_in_use_is_plainly_shown(ready: Bench) -> None:
+    assert ready.panel.in_use.encoder.text() == "No encoder yet."
+    ready.write_encoder()
+    assert "EfficientNet-Lite0 from ImageNet weights" in ready.panel.in_use.encoder.text()
 
 
 def test_the_start_weights_are_plainly_shown(ready: Bench) -> None:
@@ -269,7 +279,7 @@ def test_a_rebuild_asked_for_elsewhere_without_an_encoder_says_what_to_do(ready:
 
 
 def test_the_measured_speed_makes_the_next_estimate(ready: Bench) -> None:
-    ready.panel.preset.setCurrentIndex(ready.panel.preset.findData("standard"))
+    ready.panel.advanced.epochs.setValue(60)
     before = ready.panel.explanation.text()
     ready.press()
     ready.job.tell(TrainingMetrics(1, 1.0, 1.0, 1.0, 1e-4, 1.0), JobFinished({}))
