@@ -70,6 +70,17 @@ def test_only_rendering_and_the_viewport_touch_opengl() -> None:
     assert touching == {ROOT / "vinn_core" / "rendering.py", ROOT / "app" / "viewport.py"}
 
 
+def test_torch_is_always_set_up_before_it_is_imported() -> None:
+    """Triton, which a bare import of torch may load, crashes beside Mesa: see vinn_core/torch_setup.py."""
+    sources = [path for folder in ("app", "vinn_core", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    for path in set(sources) - {ROOT / "vinn_core" / "torch_setup.py"}:
+        set_up = False
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):  # outer statements first, in their order
+            set_up |= any("torch_setup" in name for name in _imported(node))
+            bare = any(name.split(".")[0] in ("torch", "torchvision", "byol_pytorch") for name in _imported(node))
+            assert set_up or not bare, f"{path.relative_to(ROOT)} imports torch before vinn_core.torch_setup"
+
+
 def _exempted_imports() -> list[str]:
     """`importer -> imported` of all that the import contracts look past."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
