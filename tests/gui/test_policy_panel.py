@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +36,8 @@ from vinn_core.messages import (
     StopRecording,
 )
 from vinn_core.policy import Decision, Neighbour
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class PretendPolicy:
@@ -357,3 +361,12 @@ def test_a_new_policy_waits_until_the_running_one_has_ended(bench: Callable[...,
     made.panel.handle_event(AutonomousEnded(RunEnd.SUCCESS, 30))
     assert made.panel.policy is not first
     assert isinstance(made.commands[-1], SetPolicy)
+
+
+def test_the_panels_are_imported_without_what_is_slow_to_load() -> None:
+    check = (
+        "import sys, app.panels.episodes, app.panels.training, app.panels.policy\n"
+        "print(*{'torch', 'torchvision', 'pyqtgraph', 'h5py', 'annoy', 'mink'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == ""
