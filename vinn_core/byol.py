@@ -108,12 +108,12 @@ def _regression_loss(prediction: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def collapse_measure(projections: Tensor) -> float:
-    """Standard deviation over the batch of L2-normalised projections times sqrt(dimension).
+    """Standard deviation over batch and cells of L2-normalised projections times sqrt(dimension).
 
-    1 means spread evenly over the sphere, 0 that every frame gets the same vector. `projections` is (B, C, h, w).
+    1 means spread evenly over the sphere, 0 that everything gets the same vector. `projections` is (B, C, h, w).
     """
     unit = normalize(projections.float(), dim=1)
-    return float(unit.std(dim=0).mean() * math.sqrt(projections.shape[1]))
+    return float(unit.std(dim=(0, 2, 3)).mean() * math.sqrt(projections.shape[1]))
 
 
 def target_decay(start: float, share: float) -> float:
