@@ -18,6 +18,8 @@ PROGRAM = (sys.executable, "-m", "vinn_core")
 _SOURCE_FOLDER = Path(__file__).resolve().parent.parent
 _NICENESS = 10
 """The window and the control loop come first."""
+_FAREWELL_MS = 20_000
+"""How long the end of the program waits for a job to save what it has."""
 
 
 class Job(QObject):
@@ -39,7 +41,7 @@ class Job(QObject):
         self,
         arguments: Sequence[str],
         program: Sequence[str] = PROGRAM,
-        patience_ms: int = 30_000,
+        patience_ms: int = 60_000,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -91,12 +93,12 @@ class Job(QObject):
         self._deadline.start(self._patience_ms)
 
     def close(self) -> None:
-        """Stop and wait for the end (blocks for the patience at most); for the end of the program."""
+        """Stop and wait for the end, blocking; for the end of the program."""
         if not self.running:
             return
         self.stop()
         self._process.closeWriteChannel()
-        if not self._process.waitForFinished(self._patience_ms):
+        if not self._process.waitForFinished(min(self._patience_ms, _FAREWELL_MS)):
             self._process.kill()
             self._process.waitForFinished(2000)
 
