@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QSettings, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QShowEvent
@@ -23,7 +23,7 @@ from app.episode_store import EpisodeStore
 from app.held_keys import HeldKeys
 from app.icons import icon
 from app.menus import make_menus, make_toolbar
-from app.notifications import Notifications
+from app.notifications import Notifications, Remedy
 from app.offscreen_viewport import OffscreenViewport
 from app.overlay import Overlay
 from app.panels.cameras import CamerasPanel
@@ -54,6 +54,7 @@ from vinn_core.task import load_task
 from vinn_core.teleop import TeleopInput
 
 if TYPE_CHECKING:
+    from vinn_core.recorder import FinishedRecording
     from vinn_core.session import Session
     from vinn_core.workspace import Workspace
 
@@ -94,7 +95,7 @@ class MainWindow(QMainWindow):
         self._core_workspace = workspace
         config = workspace.config
         task = load_task(config.task)
-        self.setWindowTitle(f"{workspace.folder.name} - VINN Workbench")
+        self.setWindowTitle(f"{workspace.path.name} - VINN Workbench")
         self.workspace = WorkspaceModel(workspace, self)
         self.held = HeldKeys(self)
         self.store = store or EpisodeStore(workspace, self)
@@ -256,7 +257,7 @@ class MainWindow(QMainWindow):
             case CommandRefused(text):
                 self.notifications.show_message("warning", text)
             case RecordingFinished(recording, frames, success):
-                self.store.write(recording, frames, success)
+                self.store.write(cast("FinishedRecording", recording), frames, success)
             case RecordingDiscarded(frames) if frames:
                 self.notifications.show_message("info", f"Recording of {count(frames, 'frame')} discarded.")
 
@@ -284,6 +285,7 @@ class MainWindow(QMainWindow):
     def _start(self) -> None:
         self.viewport.setFocus()
         self.session.start()
+        self.store.recover()
         self.workspace.refresh()
 
     def reset_layout(self) -> None:
@@ -298,7 +300,11 @@ class MainWindow(QMainWindow):
 
     def open_log_folder(self) -> None:
         """Show the log in the file manager."""
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._core_workspace.log)))
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._core_workspace.log_folder)))
+
+    def show_unexpected(self, sentence: str) -> None:
+        """Something went wrong that nobody foresaw."""
+        self.notifications.show_message("error", sentence, Remedy("Open log", self.open_log_folder))
 
     def show_about(self) -> None:
         """Say what this is."""
@@ -360,8 +366,7 @@ class MainWindow(QMainWindow):
         settings.setValue(_LAYOUT_KEY, self.saveState(_LAYOUT_VERSION))
         self.session.stop()
         QCoreApplication.sendPostedEvents(self, QEvent.Type.MetaCall)
-        if isinstance(self.viewport, OffscreenViewport):
-            self.viewport.close_renderer()
+        self.viewport.close_renderer()
         for panel in (self.episodes, self.training, self.policy):
             panel.close_jobs()
         self.store.close()

@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QRect, Qt, QThread, Signal
+from PySide6.QtCore import QRect, Qt, QThread, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -35,7 +35,8 @@ class OffscreenViewport(QWidget):
         self._picture: QPixmap | None = None
         self._text = "Rendering…"
         self._camera_in_world = np.column_stack(((0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)))
-        self._renderer = _RenderThread(task, period_s, self)
+        self._renderer = _RenderThread(task, period_s)
+        self.destroyed.connect(self._renderer.stop)  # a QThread that is deleted while it runs ends the process
         self._renderer.rendered.connect(self._show)
         self._renderer.failed.connect(self._fail)
         self.camera_names = self._renderer.camera_names
@@ -107,8 +108,8 @@ class _RenderThread(QThread):
     rendered = Signal(object, object)
     failed = Signal(str)
 
-    def __init__(self, task: Task, period_s: float, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(self, task: Task, period_s: float) -> None:
+        super().__init__()
         self._mirror = SceneMirror(task, period_s)
         self.camera_names = self._mirror.camera_names
         self._wanted: tuple[Snapshot, str] | None = None

@@ -37,11 +37,9 @@ class SceneMirror:
         self._from = self._to = self.data.qpos.copy()
         self._shown = self._to
         self._received_s = 0.0
-        self._quaternions = [
-            int(address) + (3 if kind == mujoco.mjtJoint.mjJNT_FREE else 0)
-            for address, kind in zip(self.model.jnt_qposadr, self.model.jnt_type, strict=True)
-            if kind in (mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL)
-        ]
+        free, ball = int(mujoco.mjtJoint.mjJNT_FREE), int(mujoco.mjtJoint.mjJNT_BALL)
+        joints = zip(self.model.jnt_qposadr.tolist(), self.model.jnt_type.tolist(), strict=True)
+        self._quaternions = [address + (3 if kind == free else 0) for address, kind in joints if kind in (free, ball)]
         self._place(self._to)
 
     @property

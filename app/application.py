@@ -1,0 +1,180 @@
+"""Starts the program: application object, log, workspace, window; and the dialogs for what can go wrong before it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QIcon, QSurfaceFormat
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+
+from app.log import Log
+from app.main_window import MainWindow
+from app.style import apply_style
+from app.viewport import surface_format
+from app.workspace_dialogs import NewWorkspaceDialog, default_workspace, recent_workspaces, remember_workspace
+from vinn_core import __version__
+from vinn_core.config import WorkspaceConfig
+from vinn_core.errors import VinnError, WorkspaceError
+from vinn_core.workspace import Workspace
+
+_ICON = Path(__file__).resolve().parent.parent / "resources" / "icon.svg"
+_NO_DISPLAY = 2
+
+
+def main(workspace: Path | None, task: str | None, look: str | None) -> int:
+    """Show the window until it is closed.
+
+    Args:
+        workspace: folder to open, made if it is not there; None is the one used last, or one among the documents.
+        task, look: of a new workspace; an existing one has its own.
+
+    Returns:
+        The exit code: 0, or 2 when there is no display.
+    """
+    problem = display_problem()
+    if problem is not None:
+        print(problem, file=sys.stderr)
+        return _NO_DISPLAY
+    QSurfaceFormat.setDefaultFormat(surface_format())
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(application, QApplication)
+    application.setOrganizationName("VINN")
+    application.setApplicationName("VINN Workbench")
+    application.setApplicationVersion(__version__)
+    application.setWindowIcon(QIcon(str(_ICON)))
+    apply_style(application)
+    with Log() as log:
+        windows = Windows(log)
+        if not windows.open(workspace or default_workspace(), task, look):
+            return 0
+        return application.exec()
+
+
+def display_problem() -> str | None:
+    """Why no window can be shown, in one sentence; None when it can. Qt would abort the process."""
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+        return None
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return None
+    display = os.environ.get("DISPLAY")
+    cure = "Start it in a desktop session, or work headless: 'vinn --help' (python -m vinn_core) lists the commands."
+    if not display:
+        return f"VINN Workbench needs a display, and there is none (DISPLAY and WAYLAND_DISPLAY are unset). {cure}"
+    if not _x_server_answers():
+        return f"VINN Workbench needs a display, and DISPLAY={display} does not answer. {cure}"
+    return None
+
+
+def _x_server_answers() -> bool:
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return True  # Qt will say what is missing
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    connection = xcb.xcb_connect(None, None)
+    if xcb.xcb_connection_has_error(connection):
+        xcb.xcb_disconnect(connection)
+        return False
+    return True  # the connection stays: a virtual screen starts anew when its last client leaves, just as Qt comes
+
+
+class Windows(QObject):
+    """Opens workspaces, one window at a time.
+
+    Args:
+        log: is moved into the open workspace's log folder.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+        self.window: MainWindow | None = None
+
+    def open(self, folder: Path, task: str | None = None, look: str | None = None) -> bool:
+        """Open the workspace in `folder`, asking what to do where that fails. Returns whether a window is shown."""
+        wanted: Path | None = folder
+        while wanted is not None:
+            try:
+                self._show(_open_workspace(wanted, task, look))
+                return True
+            except VinnError as error:
+                wanted = self._ask_for_another(wanted, str(error))
+        return False
+
+    def _show(self, workspace: Workspace) -> None:
+        remember_workspace(workspace.path)
+        window = MainWindow(workspace, [path for path in recent_workspaces() if path != workspace.path])
+        self._log.move_to(workspace.log_folder)
+        self._log.failed.connect(window.show_unexpected)
+        window.workspace_wanted.connect(self._switch)
+        window.open_workspace_wanted.connect(self._choose)
+        window.new_workspace_wanted.connect(self._make)
+        before, self.window = self.window, window
+        window.show()
+        window.activateWindow()
+        if before is not None:
+            before.close()
+
+    def _switch(self, folder: Path) -> None:
+        window = self.window
+        if window is not None and window.record.recording:
+            window.notifications.show_message(
+                "warning", "An episode is being recorded; save or discard it before opening another workspace."
+            )
+            return
+        self.open(folder)
+
+    def _choose(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.window, "Open a workspace", str(default_workspace().parent))
+        if folder:
+            self._switch(Path(folder))
+
+    def _make(self) -> None:
+        dialog = NewWorkspaceDialog(self.window)
+        if dialog.exec() and dialog.folder is not None:
+            try:
+                Workspace.open(dialog.folder, dialog.config).close()
+            except VinnError as error:
+                QMessageBox.critical(self.window, "The workspace cannot be made", str(error))
+                return
+            self._switch(dialog.folder)
+
+    def _ask_for_another(self, folder: Path, sentence: str) -> Path | None:
+        """What to open instead; None: nothing."""
+        question = QMessageBox(self.window)
+        question.setIcon(QMessageBox.Icon.Warning)
+        question.setWindowTitle("The workspace cannot be opened")
+        question.setText(sentence)
+        again = question.addButton("Try again", QMessageBox.ButtonRole.AcceptRole)
+        other = question.addButton("Choose another folder…", QMessageBox.ButtonRole.ActionRole)
+        question.addButton("Cancel" if self.window else "Quit", QMessageBox.ButtonRole.RejectRole)
+        question.exec()
+        if question.clickedButton() is again:
+            return folder
+        if question.clickedButton() is other:
+            chosen = QFileDialog.getExistingDirectory(self.window, "Open or make a workspace", str(folder.parent))
+            return Path(chosen) if chosen else None
+        return None
+
+
+def _open_workspace(folder: Path, task: str | None, look: str | None) -> Workspace:
+    """The workspace, locked; one that is not there is made.
+
+    Raises:
+        WorkspaceError: it cannot be opened, or it teaches another task. ConfigError: task or look are unknown.
+    """
+    settings = {name: value for name, value in (("task", task), ("look", look)) if value is not None}
+    exists = (folder.expanduser() / "workspace.json").exists()
+    wanted = WorkspaceConfig(**settings)
+    workspace = Workspace.open(folder, None if exists else wanted, lock=True)
+    if task is not None and workspace.config.task != task:
+        workspace.close()
+        raise WorkspaceError(
+            f"{folder} teaches the task {workspace.config.task}, not {task}; choose another folder for {task}."
+        )
+    return workspace
