@@ -115,14 +115,14 @@ def _read_config(file: Path) -> WorkspaceConfig:
 def _take_lock(path: Path) -> FileLock:
     holder = path / "log" / "open-by.txt"
     lock = FileLock(path / "workspace.lock", timeout=0)
-    try:
-        with disk_errors(f"locking the workspace {path}"):
+    with disk_errors(f"locking the workspace {path}"):
+        try:
             lock.acquire()
-            holder.write_text(str(os.getpid()), encoding="utf-8")
-    except Timeout as error:
-        process = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
-        raise WorkspaceError(
-            f"The workspace {path.name} is open in another window (process {process}). "
-            "Close that window, or choose another workspace."
-        ) from error
+        except Timeout as error:  # itself an OSError, but not the disk's fault
+            process = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
+            raise WorkspaceError(
+                f"The workspace {path.name} is open in another window (process {process}). "
+                "Close that window, or choose another workspace."
+            ) from error
+        holder.write_text(str(os.getpid()), encoding="utf-8")
     return lock
