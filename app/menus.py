@@ -64,7 +64,7 @@ def make_toolbar(window: MainWindow) -> None:
     bar.setMovable(False)
     bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     window.addToolBar(bar)
-    _add_button(bar, window.record.record_action)
+    _add_button(bar, window.record.record_action).setProperty("role", "record")
     _add_button(bar, window.record.next_action)
     bar.addSeparator()
     window.policy.autonomous_action.setIcon(icon("autonomous"))
@@ -82,11 +82,12 @@ def make_toolbar(window: MainWindow) -> None:
     _add_button(bar, reset)
 
 
-def _add_button(bar: QToolBar, action: QAction) -> None:
+def _add_button(bar: QToolBar, action: QAction) -> QToolButton:
     bar.addAction(action)
     button = bar.widgetForAction(action)
     assert isinstance(button, QToolButton)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return button
 
 
 def _add(menu: QMenu, text: str, act: object, keys: QKeySequence.StandardKey | str | None = None) -> QAction:

@@ -16,6 +16,8 @@ FREE_CAMERA = "Free"
 
 _MAX_GEOMS = 2000
 _WHEEL_ZOOM = 0.05
+_PUSH = 4.0
+"""MuJoCo's spring between mouse and body, this much stiffer: otherwise it cannot lift what it holds by a corner."""
 _CAMERA_MOVES_IN_SCENE = "scn" in (mujoco.mjv_moveCamera.__doc__ or "")
 """Older releases of MuJoCo want the scene as well."""
 _CTRL, _SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -41,7 +43,7 @@ class ViewControl(QObject):
 
     def __init__(self, mirror: SceneMirror, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._mirror = mirror
+        self.mirror = mirror
         self._camera = mujoco.MjvCamera()
         self._option = mujoco.MjvOption()
         self._perturb = mujoco.MjvPerturb()
@@ -54,13 +56,13 @@ class ViewControl(QObject):
     @property
     def camera_names(self) -> tuple[str, ...]:
         """What `look_through` takes."""
-        return (FREE_CAMERA, *self._mirror.camera_names)
+        return (FREE_CAMERA, *self.mirror.camera_names)
 
     @property
     def camera_name(self) -> str:
         """The camera that is looked through."""
         if self._camera.type == mujoco.mjtCamera.mjCAMERA_FIXED:
-            return self._mirror.model.camera(self._camera.fixedcamid).name
+            return self.mirror.model.camera(self._camera.fixedcamid).name
         return FREE_CAMERA
 
     def look_through(self, name: str) -> None:
@@ -70,18 +72,18 @@ class ViewControl(QObject):
             self._camera.fixedcamid = -1
         else:
             self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-            self._camera.fixedcamid = self._mirror.model.camera(name).id
+            self._camera.fixedcamid = self.mirror.model.camera(name).id
         self._camera_changed()
 
     def reset_view(self) -> None:
         """The free camera, where it was at first."""
-        mujoco.mjv_defaultFreeCamera(self._mirror.model, self._camera)
+        mujoco.mjv_defaultFreeCamera(self.mirror.model, self._camera)
         self._camera_changed()
 
     def camera_in_world(self) -> NDArray[np.float64]:
         """(3, 3), columns are the viewing camera's right, up and backward axes in the world frame."""
         if self._camera.type == mujoco.mjtCamera.mjCAMERA_FIXED:
-            return self._mirror.data.cam_xmat[self._camera.fixedcamid].reshape(3, 3).copy()
+            return self.mirror.data.cam_xmat[self._camera.fixedcamid].reshape(3, 3).copy()
         azimuth, elevation = np.deg2rad((self._camera.azimuth, self._camera.elevation))
         level = np.array((np.cos(azimuth), np.sin(azimuth), 0.0))
         forward = np.cos(elevation) * level + (0.0, 0.0, np.sin(elevation))
@@ -91,8 +93,8 @@ class ViewControl(QObject):
     def update_scene(self) -> None:
         """Bring `scene` up to what the mirror shows now."""
         mujoco.mjv_updateScene(
-            self._mirror.model,
-            self._mirror.data,
+            self.mirror.model,
+            self.mirror.data,
             self._option,
             self._perturb,
             self._camera,
@@ -109,7 +111,7 @@ class ViewControl(QObject):
     @property
     def selected_body(self) -> str:
         """Name of the selected body, "" for none."""
-        return self._mirror.model.body(self._perturb.select).name if self._perturb.select > 0 else ""
+        return self.mirror.model.body(self._perturb.select).name if self._perturb.select > 0 else ""
 
     def press(self, event: QMouseEvent) -> None:
         """A button goes down."""
@@ -118,7 +120,8 @@ class ViewControl(QObject):
             return
         kinds = {_LEFT: mujoco.mjtPertBit.mjPERT_ROTATE, _RIGHT: mujoco.mjtPertBit.mjPERT_TRANSLATE}
         if event.button() in kinds:
-            mujoco.mjv_initPerturb(self._mirror.model, self._mirror.data, self.scene, self._perturb)
+            mujoco.mjv_initPerturb(self.mirror.model, self.mirror.data, self.scene, self._perturb)
+            self._perturb.localmass *= _PUSH
             self._perturb.active = int(kinds[event.button()])
             self._send_perturb()
 
@@ -136,7 +139,7 @@ class ViewControl(QObject):
         else:
             action = _Mouse.mjMOUSE_ZOOM
         if self._perturb.active:
-            mirror = self._mirror
+            mirror = self.mirror
             mujoco.mjv_movePerturb(mirror.model, mirror.data, action, by.x(), by.y(), self.scene, self._perturb)
             self._send_perturb()
         else:
@@ -166,7 +169,7 @@ class ViewControl(QObject):
 
     def _move_camera(self, action: mujoco.mjtMouse, x: float, y: float) -> None:
         scene = (self.scene,) if _CAMERA_MOVES_IN_SCENE else ()
-        mujoco.mjv_moveCamera(self._mirror.model, action, x, y, *scene, self._camera)
+        mujoco.mjv_moveCamera(self.mirror.model, action, x, y, *scene, self._camera)
         self._camera_changed()
 
     def _pick(self, position: QPointF, size: QSize) -> tuple[int, NDArray[np.float64]]:
@@ -175,8 +178,8 @@ class ViewControl(QObject):
         point = np.zeros((3, 1))
         geom, flex, skin = (np.full((1, 1), -1, dtype=np.int32) for _ in range(3))
         body = mujoco.mjv_select(
-            self._mirror.model,
-            self._mirror.data,
+            self.mirror.model,
+            self.mirror.data,
             self._option,
             size.width() / size.height(),
             position.x() / size.width(),
@@ -190,7 +193,7 @@ class ViewControl(QObject):
         return body, point[:, 0]
 
     def _select(self, body: int, point: NDArray[np.float64]) -> None:
-        data = self._mirror.data
+        data = self.mirror.data
         self._perturb.active = 0
         self._perturb.select = max(body, 0)
         if body > 0:

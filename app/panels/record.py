@@ -38,15 +38,13 @@ from vinn_core.messages import (
 )
 from vinn_core.pacing import PacingStatus
 
-_ASK_FROM_S = 3.0
-"""Recordings longer than this are not discarded without asking."""
 _LARGEST_SEED = 2**31 - 1
 
 
 class Outcome(StrEnum):
     """What is written down about success."""
 
-    DETECTED = "Detected"
+    DETECTED = "Auto"
     SUCCESS = "Success"
     FAILURE = "Failure"
 
@@ -82,6 +80,8 @@ class RecordPanel(QWidget):
         self._recording = False
         self._dropped = 0
         self.outcome = Outcome.DETECTED
+        self.ask_from_s = 3.0
+        """Recordings longer than this are not discarded without asking."""
 
         self.record_action = self._action("Record", RECORD, self._record, "Record an episode; again: save it")
         self.record_action.setCheckable(True)
@@ -108,6 +108,11 @@ class RecordPanel(QWidget):
         label = QLabel(hint, self)
         label.setWordWrap(True)
         label.setProperty("role", "faint")
+        # Two lines, always: a height that depends on the width would be taken from the keys above.
+        label.setFixedHeight(2 * label.fontMetrics().lineSpacing() + 2)
+        policy = label.sizePolicy()
+        policy.setHeightForWidth(False)
+        label.setSizePolicy(policy)
         layout.addWidget(label)
         self._show_state()
 
@@ -211,7 +216,7 @@ class RecordPanel(QWidget):
         self._show_state()  # the button shows what the session does, not what was clicked
 
     def _discard(self) -> None:
-        if self._frames / self._control_hz <= _ASK_FROM_S:
+        if self._frames / self._control_hz <= self.ask_from_s:
             self.discard_now()
             return
         question = QMessageBox(

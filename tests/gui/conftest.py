@@ -12,6 +12,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QSettings, QThreadPool
 from PySide6.QtGui import QSurfaceFormat
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
 
 from app.main_window import MainWindow
 from app.style import apply_style
@@ -66,9 +67,9 @@ def open_window(qtbot: QtBot, workspace_folder: Path) -> Iterator[Callable[..., 
         return window
 
     yield make
-    sessions = [window.session for window in windows]
+    sessions = [window.session for window in windows if isValid(window)]
     for window in windows:
-        if not window.close():
+        if isValid(window) and not window.close():
             window._close_after(window.record.discard_now)
     assert not any(session.isRunning() for session in sessions), "a session thread is still running"
     del sessions

@@ -9,10 +9,10 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 import pytest
+from mouse import double_click, drag, place_of
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QMouseEvent, QWheelEvent
-from PySide6.QtTest import QTest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -55,16 +55,6 @@ class World:
                 return renderer.render(self.data, "front")
 
         return self._thread.submit(render).result()
-
-    def place_of(self, body: str, viewport: Viewport) -> QPoint:
-        """Where the front camera sees the centre of `body` in the viewport."""
-        camera = self.data.cam("front")
-        in_camera = camera.xmat.reshape(3, 3).T @ (self.data.body(body).xpos - camera.xpos)
-        fovy = np.deg2rad(self._session.simulation.model.cam("front").fovy[0])
-        scale = 0.5 * viewport.height() / np.tan(fovy / 2) / -in_camera[2]
-        return QPoint(
-            round(viewport.width() / 2 + scale * in_camera[0]), round(viewport.height() / 2 - scale * in_camera[1])
-        )
 
     def close(self) -> None:
         self._thread.submit(self._session.close).result()
@@ -182,7 +172,7 @@ def test_double_click_selects_a_body_and_beside_it_none(viewport: Viewport, worl
     viewport.look_through("front")
     grab(qtbot, viewport)
     with qtbot.waitSignal(viewport.selected) as selected:
-        double_click(viewport, world.place_of("cube", viewport))
+        double_click(viewport, place_of("cube", world.data, viewport))
     assert selected.args == ["cube"]
     double_click(viewport, QPoint(3, 3))
     assert viewport.control.selected_body == ""
@@ -191,7 +181,7 @@ def test_double_click_selects_a_body_and_beside_it_none(viewport: Viewport, worl
 def test_ctrl_drag_pushes_the_selected_body_until_let_go(viewport: Viewport, world: World, qtbot: QtBot) -> None:
     viewport.look_through("front")
     grab(qtbot, viewport)
-    double_click(viewport, world.place_of("cube", viewport))
+    double_click(viewport, place_of("cube", world.data, viewport))
     perturbs: list[mujoco.MjvPerturb | None] = []
     viewport.perturbed.connect(perturbs.append)
     axes = viewport.camera_in_world()
@@ -267,36 +257,3 @@ def test_without_opengl_pictures_are_shown(qtbot: QtBot, world: World, snapshot:
     assert agreement(shown, world.render(*shown.shape[:2]))[0] < 0.5
     viewport.look_through("side")
     qtbot.waitUntil(lambda: agreement(viewport.grab_image(), shown)[0] > 3, timeout=10_000)
-
-
-def drag(
-    viewport: Viewport,
-    button: Qt.MouseButton,
-    by: QPoint,
-    modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
-) -> None:
-    """Press, move in steps and let go, as a hand does."""
-    start = QPoint(viewport.width() // 2, viewport.height() // 2)
-    QTest.mousePress(viewport, button, modifiers, start)
-    for step in range(1, 6):
-        place = QPointF(start + by * step / 5)
-        move(viewport, place, button, modifiers)
-    QTest.mouseRelease(viewport, button, modifiers, start + by)
-
-
-def move(viewport: Viewport, place: QPointF, buttons: Qt.MouseButton, modifiers: Qt.KeyboardModifier) -> None:
-    """A mouse move with a button held."""
-    event = QMouseEvent(
-        QEvent.Type.MouseMove,
-        place,
-        QPointF(viewport.mapToGlobal(place)),
-        Qt.MouseButton.NoButton,
-        buttons,
-        modifiers,
-    )
-    QApplication.sendEvent(viewport, event)
-
-
-def double_click(viewport: Viewport, place: QPoint) -> None:
-    QTest.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=place)
-    QTest.mouseDClick(viewport, Qt.MouseButton.LeftButton, pos=place)

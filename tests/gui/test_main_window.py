@@ -1,0 +1,281 @@
+"""The window as a whole: how it starts, what it shows, how it copes, how it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mouse import double_click, move, place_of
+from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLabel, QMessageBox, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.application import Windows, display_problem
+from app.log import Log
+from app.main_window import MainWindow
+from app.offscreen_viewport import OffscreenViewport
+from app.viewport import Viewport
+from app.workspace_dialogs import NewWorkspaceDialog, recent_workspaces
+from vinn_core.errors import RenderingError
+from vinn_core.messages import CommandRefused, Mode, Snapshot, StartAutonomous
+from vinn_core.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def newest(window: MainWindow) -> Snapshot:
+    snapshot = window.session.take_snapshot()
+    assert snapshot is not None
+    return snapshot
+
+
+def cut_off(widget: QWidget) -> list[str]:
+    """Labels and buttons that do not have the room their text needs."""
+    found = []
+    for child in widget.findChildren(QWidget):
+        if not child.isVisible() or not isinstance(child, QLabel | QAbstractButton) or not child.text():
+            continue
+        wraps = isinstance(child, QLabel) and child.wordWrap()
+        wanted = child.heightForWidth(child.width()) if wraps else child.sizeHint().height()
+        too_narrow = not wraps and child.width() < child.minimumSizeHint().width()
+        if too_narrow or child.height() < min(wanted, child.minimumSizeHint().height()):
+            found.append(f"{type(child).__name__} {child.text()!r}")
+    return found
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1600, 1000)])
+def test_nothing_is_cut_off(window: MainWindow, qtbot: QtBot, width: int, height: int) -> None:
+    window.resize(width, height)
+    qtbot.waitUntil(lambda: (window.width(), window.height()) == (width, height), timeout=10_000)
+    QApplication.processEvents()
+    for panel in (window.teleop, window.record, window.cameras):
+        assert cut_off(panel) == []
+        assert panel.height() >= panel.minimumSizeHint().height()
+        assert panel.visibleRegion().boundingRect().size() == panel.size(), "part of the panel is out of sight"
+    assert min(window.viewport.width(), window.viewport.height()) > 400
+
+
+def test_viewport_and_cameras_show_the_scene(window: MainWindow, qtbot: QtBot) -> None:
+    assert isinstance(window.viewport, Viewport)
+    qtbot.waitUntil(lambda: window.viewport.frames_drawn > 2, timeout=10_000)
+    assert window.viewport.grab_image().std() > 20
+    pictures = [view.picture for view in window.cameras.views.values()]
+    assert all(picture is not None and not picture.isNull() for picture in pictures)
+    assert window.cameras.views["wrist"].picture.toImage() != window.cameras.views["front"].picture.toImage()
+
+
+def test_without_opengl_the_window_shows_pictures_and_says_so(
+    open_window: Callable[..., MainWindow], qtbot: QtBot
+) -> None:
+    window = open_window(find_opengl_problem=lambda: "the test took it away")
+    assert isinstance(window.viewport, OffscreenViewport)
+    assert any("the test took it away" in text for text in window.notifications.texts)
+    qtbot.waitUntil(lambda: window.viewport.grab_image().std() > 20, timeout=20_000)
+    before = newest(window).observation.ee_position
+    QTest.keyPress(window, Qt.Key.Key_Q)
+    qtbot.waitUntil(lambda: np.linalg.norm(newest(window).observation.ee_position - before) > 0.01, timeout=10_000)
+    QTest.keyRelease(window, Qt.Key.Key_Q)
+
+
+def test_a_session_that_cannot_start_is_one_clear_message(
+    open_window: Callable[..., MainWindow], qtbot: QtBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> object:
+        raise RenderingError("Camera images cannot be rendered: no OpenGL context. Install Mesa.")
+
+    window = open_window(make_session=refuse)
+    qtbot.waitUntil(lambda: len(window.notifications.texts) == 1, timeout=10_000)
+    assert window.notifications.texts == ("Camera images cannot be rendered: no OpenGL context. Install Mesa.",)
+    assert not window.viewport.isVisible()
+    assert any(record.levelno == logging.ERROR for record in caplog.records)
+
+
+def test_autonomous_without_a_policy_says_what_to_do(window: MainWindow, qtbot: QtBot) -> None:
+    window.send(StartAutonomous())
+    qtbot.waitUntil(lambda: any("train" in text.lower() for text in window.notifications.texts), timeout=10_000)
+    assert newest(window).mode is not Mode.AUTONOMOUS
+
+
+def test_a_refused_command_is_shown_once(window: MainWindow) -> None:
+    for _ in range(3):
+        window.session.event_happened.emit(CommandRefused("Not now."))
+    assert window.notifications.texts.count("Not now.") == 1
+
+
+def test_pushing_the_cube_by_mouse_lifts_it_in_the_simulation(window: MainWindow, qtbot: QtBot) -> None:
+    viewport = window.viewport
+    assert isinstance(viewport, Viewport)
+    viewport.look_through("front")
+    qtbot.waitUntil(lambda: not viewport.is_moving, timeout=10_000)
+    data = viewport.control.mirror.data
+    place = place_of("cube", data, viewport)
+    double_click(viewport, place)
+    assert "cube" in window.overlay.selection.text
+    height = 3 + data.model.joint("cube").qposadr[0]
+    start = newest(window).state[height]
+    ctrl, right = Qt.KeyboardModifier.ControlModifier, Qt.MouseButton.RightButton
+    QTest.mousePress(viewport, right, ctrl, place)
+    for step in range(1, 9):
+        move(viewport, QPointF(place - QPoint(0, 25) * step), right, ctrl)
+    qtbot.waitUntil(lambda: newest(window).state[height] > start + 0.01, timeout=10_000)
+    QTest.mouseRelease(viewport, right, ctrl, place)
+    qtbot.waitUntil(lambda: newest(window).state[height] < start + 0.01, timeout=10_000)
+
+
+def test_keys_and_buttons_share_their_actions(window: MainWindow) -> None:
+    shortcuts = {action.shortcut().toString(): action.text() for action in window.actions() if action.shortcut()}
+    assert {"R", "Backspace", "X", "T", "N", "P", "Esc", "Space", "F", "1", "2", "3"} <= set(shortcuts)
+
+
+def test_shortcut_help_lists_every_key(window: MainWindow, qtbot: QtBot) -> None:
+    window.show_shortcuts()
+    qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), QDialog), timeout=10_000)
+    dialog = QApplication.activeModalWidget()
+    shown = " ".join(label.text() for label in dialog.findChildren(QLabel))
+    for key in (
+        "W  S",
+        "A  D",
+        "Q  E",
+        "I  K",
+        "J  L",
+        "U  O",
+        "Space",
+        "F",
+        "R",
+        "Backspace",
+        "X",
+        "T",
+        "N",
+        "P",
+        "Esc",
+    ):
+        assert key in shown
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: QApplication.activeModalWidget() is None, timeout=10_000)
+
+
+def test_layout_and_size_come_back(open_window: Callable[..., MainWindow], qtbot: QtBot) -> None:
+    first = open_window()
+    first.resize(1100, 780)
+    first.docks.episodes.hide()
+    qtbot.waitUntil(lambda: first.width() == 1100, timeout=10_000)
+    with qtbot.waitSignal(first.closed, timeout=20_000):
+        first.close()
+    again = open_window()
+    assert (again.width(), again.height()) == (1100, 780)
+    assert not again.docks.episodes.isVisible()
+    again.reset_layout()
+    assert again.docks.episodes.isVisible()
+
+
+# --- start ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def windows(qtbot: QtBot) -> Iterator[Windows]:
+    with Log() as log:
+        opened = Windows(log)
+        yield opened
+        if opened.window is not None:
+            opened.window.close()
+
+
+def test_a_workspace_that_is_open_elsewhere_can_be_swapped_for_another(
+    windows: Windows, workspace_folder: Path, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentences: list[str] = []
+
+    def choose_other(_: Windows, folder: Path, sentence: str) -> Path:
+        sentences.append(sentence)
+        return tmp_path / "other"
+
+    monkeypatch.setattr(Windows, "_ask_for_another", choose_other)
+    with Workspace.open(workspace_folder, lock=True):
+        assert windows.open(workspace_folder)
+    assert len(sentences) == 1
+    assert "open in another window" in sentences[0]
+    assert windows.window is not None
+    assert "other" in windows.window.windowTitle()
+    assert recent_workspaces()[0] == (tmp_path / "other").resolve()
+
+
+def test_the_question_about_a_workspace_offers_ways_out(windows: Windows, workspace_folder: Path, qtbot: QtBot) -> None:
+    seen: list[list[str]] = []
+
+    def quit_question() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        seen.append([button.text() for button in box.buttons()])
+        box.reject()
+
+    QTimer.singleShot(200, quit_question)
+    with Workspace.open(workspace_folder, lock=True):
+        assert not windows.open(workspace_folder)
+    assert sorted(text.replace("&", "") for text in seen[0]) == ["Choose another folder…", "Quit", "Try again"]
+
+
+def test_what_nobody_caught_reaches_the_window_and_the_log(
+    windows: Windows, workspace_folder: Path, qtbot: QtBot
+) -> None:
+    assert windows.open(workspace_folder)
+    window = windows.window
+    assert window is not None
+    try:
+        raise RuntimeError("a wheel came off")
+    except RuntimeError as error:
+        sys.excepthook(RuntimeError, error, error.__traceback__)
+    assert any("a wheel came off" in text for text in window.notifications.texts)
+    log = (workspace_folder / "log" / "workbench.log").read_text(encoding="utf-8")
+    assert "a wheel came off" in log
+    assert "Traceback" in log
+
+
+def test_a_new_workspace_must_be_empty(qtbot: QtBot, tmp_path: Path) -> None:
+    dialog = NewWorkspaceDialog()
+    qtbot.addWidget(dialog)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    dialog.path.setText(str(tmp_path / "full"))
+    dialog.accept()
+    assert dialog.folder is None
+    dialog.path.setText(str(tmp_path / "fresh"))
+    dialog.look.setCurrentText("varied")
+    dialog.accept()
+    assert dialog.folder == tmp_path / "fresh"
+    assert dialog.config.look == "varied"
+
+
+def test_no_display_is_one_sentence_and_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    sentence = display_problem()
+    assert sentence is not None
+    ended = subprocess.run(
+        [sys.executable, "main.py"], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.strip() == sentence
+
+
+def test_a_display_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":4711")
+    sentence = display_problem()
+    assert sentence is not None
+    assert ":4711" in sentence
+
+
+def test_qt_leaves_the_reference_count_of_none_alone(qapp: QApplication) -> None:
+    """PySide6 6.12.0 does not: on Python 3.11 every call takes one away, and when none is left the process dies."""
+    label = QLabel()
+    before = sys.getrefcount(None)
+    for _ in range(500):
+        label.setText("")
+    assert sys.getrefcount(None) > before - 100
