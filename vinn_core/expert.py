@@ -14,6 +14,10 @@ _PERSISTENCE = 0.5
 _LINEAR_NOISE = 0.018
 _ANGULAR_NOISE = 0.09
 """Standard deviation of the fresh noise at scale 1 [m/s], [rad/s]; the expert still solves every reset."""
+_SLIP_CHANCE = 0.03
+_SLIP_TICKS = 4
+"""At scale 1, an open gripper closes by mistake this often a tick and for this long: the demonstration then shows that
+an empty closed gripper is to be opened."""
 
 
 class ExpertPolicy:
@@ -33,7 +37,7 @@ class ExpertPolicy:
 
 
 class NoiseInjection:
-    """Disturbs executed twists while the clean ones are recorded (DART, Laskey et al. 2017, arXiv 1703.09327).
+    """Disturbs executed actions while the clean ones are recorded (DART, Laskey et al. 2017, arXiv 1703.09327).
 
     Args:
         scale: 0 is no noise, 1 is the strength that was measured to teach best.
@@ -41,13 +45,18 @@ class NoiseInjection:
 
     def __init__(self, scale: float) -> None:
         self._deviation = scale * np.array([_LINEAR_NOISE] * 3 + [_ANGULAR_NOISE] * 3)
+        self._slip_chance = scale * _SLIP_CHANCE
         self.reset(0)
 
     def reset(self, seed: int) -> None:
         """Start the noise of the episode with this seed."""
         self._random = np.random.default_rng([seed, _NOISE_STREAM])
         self._noise = np.zeros(6)
+        self._slip_ticks = 0
 
     def __call__(self, action: Action) -> Action:
         self._noise = _PERSISTENCE * self._noise + self._random.normal(0.0, 1.0, 6) * self._deviation
-        return Action((action.twist + self._noise).astype(np.float32), action.gripper)
+        slips = self._random.random() < self._slip_chance
+        self._slip_ticks = _SLIP_TICKS if slips else max(self._slip_ticks - 1, 0)
+        gripper = 0.0 if self._slip_ticks else action.gripper
+        return Action((action.twist + self._noise).astype(np.float32), gripper)

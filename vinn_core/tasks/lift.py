@@ -55,7 +55,8 @@ class LiftExpert:
     _angular_gain = 3.0  # [1/s]
     _linear_speed = 0.22  # [m/s]
     _angular_speed = 1.2  # [rad/s]
-    _hover = 0.07  # height above the cube at which the gripper aligns [m]
+    _hover = 0.15  # greatest height above the cube at which the gripper approaches [m]
+    _funnel = 2.5  # height above the cube per distance to its side
 
     def reset(self) -> None:
         """Nothing is remembered between ticks."""
@@ -79,9 +80,10 @@ class LiftExpert:
         elif (sideways < 0.009 and abs(offset[2]) < 0.009 and angle < 0.15) or (between_fingers and commanded_closed):
             linear, gripper = offset * self._linear_gain, 0.0
         else:
-            # A funnel: the further the gripper is to the side or turned away, the higher it stays.
+            # A funnel: the further the gripper is to the side or turned away, the higher it stays, so that the wrist
+            # camera keeps the cube in view.
             misfit = max(sideways - 0.006, 0.0) + 0.05 * max(angle - 0.08, 0.0)
-            height = min(self._hover, 3.0 * misfit)
+            height = min(self._hover, self._funnel * misfit)
             linear, gripper = (offset + (0.0, 0.0, height)) * self._linear_gain, 1.0
         return Action(
             np.concatenate(
