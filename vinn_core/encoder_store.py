@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vinn_core.config import TrainConfig
 from vinn_core.errors import ConfigError, EncoderError
-from vinn_core.files import replace_text
+from vinn_core.files import replace_file
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "encoder.pt"
@@ -38,9 +39,21 @@ class StoredEncoder:
         return self.origin
 
 
-def write_stored_encoder(folder: Path, encoder: StoredEncoder) -> None:
-    """Write config.json into `folder`. Raises OSError."""
-    replace_text(folder / CONFIG_FILE, json.dumps(asdict(encoder), indent=2) + "\n")
+def write_stored_encoder(
+    folder: Path, encoder: StoredEncoder, write_weights: Callable[[Path], None] | None = None
+) -> None:
+    """Write config.json into `folder`, and encoder.pt by `write_weights`; both are whole before either is replaced.
+
+    Raises:
+        OSError: the disk is full or refuses; what was there is unchanged.
+    """
+
+    def write(path: Path) -> None:
+        path.write_text(json.dumps(asdict(encoder), indent=2) + "\n", encoding="utf-8")
+        if write_weights is not None:
+            replace_file(folder / WEIGHTS_FILE, write_weights)
+
+    replace_file(folder / CONFIG_FILE, write)
 
 
 def read_stored_encoder(folder: Path) -> StoredEncoder:

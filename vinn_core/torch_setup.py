@@ -7,24 +7,41 @@ OpenGL context was made ends the process with a segmentation fault. We never com
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vinn_core.errors import EncoderError
 
 if "triton" not in sys.modules:
     sys.modules["triton"] = None  # type: ignore[assignment]  # `import triton` now raises ImportError, which torch handles
 
 import torch
 
-__all__ = ["choose_device", "torch", "use_one_thread"]
+__all__ = ["choose_device", "one_thread", "torch", "use_one_thread"]
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """The device to train on: "auto" takes CUDA, then MPS, then the CPU."""
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    """The device to train on: "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        EncoderError: this machine does not have the wanted device.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = [name for name, found in there.items() if found]
+    if wanted != "auto" and wanted not in present:
+        raise EncoderError(f"the device {wanted} is not available here; choose auto, or one of: {', '.join(present)}.")
+    return torch.device(present[0] if wanted == "auto" else wanted)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within, every operation runs on one core, in whichever thread it is called."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def use_one_thread() -> None:
