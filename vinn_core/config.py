@@ -134,7 +134,7 @@ class TrainConfig(JsonConfig):
     hidden_size: int = 256
     crop: float = 1.0
     colour_strength: float = 1.0
-    frozen_stages: int = 2
+    frozen_stages: int = 4
     fix_batchnorm: bool = True
     seed: int = 0
     device: str = "auto"
@@ -168,8 +168,8 @@ PRESETS: dict[str, TrainConfig] = {
         fix_batchnorm=False,
     ),
     "frozen": TrainConfig(preset="frozen", epochs=0),
-    "quick": TrainConfig(preset="quick", epochs=6),
-    "standard": TrainConfig(preset="standard", epochs=40),
+    "quick": TrainConfig(preset="quick", epochs=4),
+    "standard": TrainConfig(preset="standard", epochs=40, frozen_stages=2),
     "paper": TrainConfig(
         preset="paper",
         backbone="resnet18",
