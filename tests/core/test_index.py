@@ -81,7 +81,9 @@ class Bench:
     """A workspace folder with a dataset in memory."""
 
     def __init__(self, root: Path) -> None:
-        self.workspace: Any = SimpleNamespace(indexes=root / "indexes", encoders=root / "encoders", bench=self)
+        self.workspace: Any = SimpleNamespace(
+            indexes_folder=root / "indexes", encoders_folder=root / "encoders", bench=self
+        )
         self.recorded: list[Recorded] = []
         self.encoder = CountingEncoder()
         self.events: list[JobEvent] = []
@@ -102,7 +104,7 @@ class Bench:
 
     @property
     def folder(self) -> Path:
-        return self.workspace.indexes / "first"
+        return self.workspace.indexes_folder / "first"
 
     def summaries(self) -> list[Recorded]:
         return list(self.recorded)
@@ -263,12 +265,12 @@ def test_rebuilding_embeds_only_new_episodes(bench: Bench) -> None:
     assert bench.encoder.seen == 27
     assert set(rebuilt.episodes) == {1, 2, 3}
     assert [e.total for e in bench.events if isinstance(e, StageProgress) and e.stage == "Embedding frames"][-1] == 7
-    other = Bench(bench.workspace.indexes.parent / "other")
+    other = Bench(bench.workspace.indexes_folder.parent / "other")
     np.testing.assert_array_equal(rebuilt.vectors, _built_from_nothing(bench, other).vectors)
 
 
 def _built_from_nothing(bench: Bench, other: Bench) -> EmbeddingIndex:
-    bench.workspace.indexes = other.workspace.indexes
+    bench.workspace.indexes_folder = other.workspace.indexes_folder
     return bench.built()
 
 
@@ -305,7 +307,7 @@ def test_a_stopped_build_leaves_the_old_index(bench: Bench) -> None:
     bench.encoder.after_each_batch = bench.stop.set
     assert bench.build() is None
     assert EmbeddingIndex.load(bench.folder).info == old.info
-    assert [path.name for path in bench.workspace.indexes.iterdir()] == ["first"]
+    assert [path.name for path in bench.workspace.indexes_folder.iterdir()] == ["first"]
 
 
 def test_a_full_disk_leaves_the_old_index_and_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +322,7 @@ def test_a_full_disk_leaves_the_old_index_and_says_so(bench: Bench, monkeypatch:
     with pytest.raises(EmbeddingIndexError, match="No space left on device.*before is kept.*Free some disk space"):
         bench.build()
     assert EmbeddingIndex.load(bench.folder).info == old.info
-    assert [path.name for path in bench.workspace.indexes.iterdir()] == ["first"]
+    assert [path.name for path in bench.workspace.indexes_folder.iterdir()] == ["first"]
 
 
 def test_a_kill_between_the_two_renames_brings_the_old_index_back(
