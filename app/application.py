@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def main(workspace: Path | None, task: str | None, look: str | None) -> int:
         windows = Windows(log)
         if not windows.open(workspace or default_workspace(), task, look):
             return 0
+        signal.signal(signal.SIGINT, lambda *_: windows.close())
         return application.exec()
 
 
@@ -105,6 +107,11 @@ class Windows(QObject):
             except VinnError as error:
                 wanted = self._ask_for_another(wanted, str(error))
         return False
+
+    def close(self) -> None:
+        """Close the window, which may ask about a recording first."""
+        if self.window is not None:
+            self.window.close()
 
     def _show(self, workspace: Workspace) -> None:
         remember_workspace(workspace.path)
@@ -168,9 +175,9 @@ def _open_workspace(folder: Path, task: str | None, look: str | None) -> Workspa
     Raises:
         WorkspaceError: it cannot be opened, or it teaches another task. ConfigError: task or look are unknown.
     """
-    settings = {name: value for name, value in (("task", task), ("look", look)) if value is not None}
     exists = (folder.expanduser() / "workspace.json").exists()
-    wanted = WorkspaceConfig(**settings)
+    defaults = WorkspaceConfig()
+    wanted = WorkspaceConfig(task=task or defaults.task, look=look or defaults.look)
     workspace = Workspace.open(folder, None if exists else wanted, lock=True)
     if task is not None and workspace.config.task != task:
         workspace.close()

@@ -33,7 +33,7 @@ from app.panels.record import RecordPanel
 from app.panels.teleop import TeleopPanel
 from app.panels.training import TrainingPanel
 from app.scene_mirror import SceneMirror
-from app.session_thread import SessionThread
+from app.session_thread import SessionThread, make_session
 from app.shortcuts import STOP, ShortcutsDialog
 from app.status_line import StatusLine
 from app.viewport import Viewport, opengl_missing
@@ -51,7 +51,7 @@ from vinn_core.messages import (
     StopReplay,
 )
 from vinn_core.task import load_task
-from vinn_core.teleop import TeleopInput
+from vinn_core.teleop import TeleopFrame, TeleopInput
 
 if TYPE_CHECKING:
     from vinn_core.recorder import FinishedRecording
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _GEOMETRY_KEY, _LAYOUT_KEY = "window/geometry", "window/layout"
+_SPEED_KEY, _FRAME_KEY, _ADVANCE_KEY = "teleop/speed", "teleop/frame", "record/next_seed_after_saving"
 _LAYOUT_VERSION = 1
 _FIRST_SIZE = (1280, 800)
 
@@ -87,7 +88,7 @@ class MainWindow(QMainWindow):
         workspace: Workspace,
         recent: Sequence[Path] = (),
         find_opengl_problem: Callable[[], str | None] = opengl_missing,
-        make_session: Callable[..., Session] | None = None,
+        make_session: Callable[..., Session] = make_session,
         store: EpisodeStore | None = None,
     ) -> None:
         super().__init__()
@@ -122,7 +123,8 @@ class MainWindow(QMainWindow):
         self.policy = PolicyPanel(self.workspace)
         self._panels = (self.teleop, self.record, self.cameras, self.episodes, self.training, self.policy)
         self.status_line = StatusLine(self.statusBar(), config.control_hz)
-        self.stop_action = QAction(icon("stop"), "Stop everything", self, shortcut=STOP)
+        self.stop_action = QAction(icon("stop"), "Stop everything", self)
+        self.stop_action.setShortcut(STOP)
         self.stop_action.setToolTip(f"Stop the arm, a replay and an autonomous run ({STOP})")
         self.stop_action.triggered.connect(self.stop_everything)
         self._make_actions_known()
@@ -132,7 +134,7 @@ class MainWindow(QMainWindow):
         make_menus(self, recent)
         make_toolbar(self)
         self._connect()
-        self._restore_layout()
+        self._restore_settings()
         if problem is not None:
             self.status_line.show_drawing("Offscreen pictures")
             self.notifications.show_message(
@@ -182,6 +184,7 @@ class MainWindow(QMainWindow):
         both.setSpacing(0)
         both.addWidget(self.teleop)
         both.addWidget(self.record)
+        driving.setMaximumHeight(driving.sizeHint().height())  # the list of episodes needs the room more
         self.docks = Docks(
             self,
             driving=driving,
@@ -264,7 +267,11 @@ class MainWindow(QMainWindow):
     def _show_failure(self, sentence: str) -> None:
         self._broken.setText(sentence)
         self._pages.setCurrentWidget(self._broken)
-        self.notifications.show_message("error", sentence)
+        self.notifications.show_message("error", sentence, Remedy("Try again", self._try_again))
+
+    def _try_again(self) -> None:
+        self._pages.setCurrentWidget(self.viewport)
+        self.session.start()
 
     def _show_drawing(self) -> None:
         if isinstance(self.viewport, Viewport) and self.viewport.software_rendering:
@@ -319,8 +326,15 @@ class MainWindow(QMainWindow):
         about.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         about.open()
 
-    def _restore_layout(self) -> None:
+    def _restore_settings(self) -> None:
         settings = QSettings()
+        speed, frame = str(settings.value(_SPEED_KEY, "")), str(settings.value(_FRAME_KEY, ""))
+        actions = self.teleop.speed_actions.actions()
+        if speed.isdigit() and int(speed) < len(actions):
+            actions[int(speed)].trigger()
+        if frame in list(TeleopFrame):
+            self.teleop.set_frame(TeleopFrame(frame))
+        self.record.advance_box.setChecked(settings.value(_ADVANCE_KEY, "true") in (True, "true"))
         self.resize(*_FIRST_SIZE)
         geometry, layout = settings.value(_GEOMETRY_KEY), settings.value(_LAYOUT_KEY)
         if isinstance(geometry, QByteArray):
@@ -364,6 +378,9 @@ class MainWindow(QMainWindow):
         settings = QSettings()
         settings.setValue(_GEOMETRY_KEY, self.saveGeometry())
         settings.setValue(_LAYOUT_KEY, self.saveState(_LAYOUT_VERSION))
+        settings.setValue(_SPEED_KEY, self.teleop.speed)
+        settings.setValue(_FRAME_KEY, self.teleop.frame.value)
+        settings.setValue(_ADVANCE_KEY, self.record.advance_box.isChecked())
         self.session.stop()
         QCoreApplication.sendPostedEvents(self, QEvent.Type.MetaCall)
         self.viewport.close_renderer()

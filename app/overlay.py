@@ -101,7 +101,7 @@ class Overlay(QObject):
         """Show where the session stands."""
         self.mode.show_text(snapshot.mode.upper(), _MODE_COLOURS[snapshot.mode])
         look = "" if snapshot.look == "none" else f" · {snapshot.look}"
-        self.scene.show_text(f"Seed {snapshot.seed}{look} · {snapshot.elapsed_s:.1f} s")
+        self.scene.show_text(f"Seed {snapshot.seed}{look} · {snapshot.elapsed_s:.0f} s")
         frames = snapshot.recorded_frames
         if frames is None:
             self.recording.show_text("")

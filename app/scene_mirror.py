@@ -10,8 +10,10 @@ from vinn_core.appearance import Appearance
 from vinn_core.messages import Snapshot
 from vinn_core.task import SCENES_FOLDER, Task, load_scene
 
-_VISIBLE_CHANGE = 2e-5
-"""Positions [m] and angles [rad] that change by less are not worth a new picture."""
+_VISIBLE_CHANGE = 5e-4
+"""Trembling by less, positions [m] and angles [rad], is not worth a new picture."""
+_AT_REST = 2e-5
+"""What changes by less in a tick has come to rest, and is shown exactly where it did."""
 
 
 class SceneMirror:
@@ -59,7 +61,11 @@ class SceneMirror:
 
     def moving(self) -> bool:
         """Whether the next picture would differ from the last one shown."""
-        return self._appearance_changed or bool(np.abs(self._to - self._shown).max() > _VISIBLE_CHANGE)
+        if self._appearance_changed:
+            return True
+        missing = np.abs(self._to - self._shown).max()
+        at_rest = np.abs(self._to - self._from).max() < _AT_REST
+        return bool(missing > (_AT_REST if at_rest else _VISIBLE_CHANGE))
 
     def advance(self, now_s: float) -> None:
         """Put `data` where the world is at `now_s`."""

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 from vinn_core.config import WorkspaceConfig
 from vinn_core.episode import EpisodeInfo
 from vinn_core.errors import VinnError
-from vinn_core.messages import Command, Event, Snapshot
+from vinn_core.messages import Command, CommandRefused, Event, Mode, Snapshot, StopAutonomous
 from vinn_core.pacing import Pacer, PacingStatus
 from vinn_core.teleop import Move, TeleopInput
 
@@ -22,6 +22,29 @@ if TYPE_CHECKING:
     from vinn_core.session import Session, StepRecorder
 
 logger = logging.getLogger(__name__)
+
+
+def make_session(
+    config: WorkspaceConfig,
+    seed: int,
+    on_event: Callable[[Event], None],
+    make_recorder: Callable[[EpisodeInfo], StepRecorder] | None,
+) -> Session:
+    """The Session that `config` asks for. Raises SceneError, RenderingError."""
+    # Imported here: inverse kinematics takes a moment to load, and the window is to be seen before that.
+    from vinn_core.session import Session
+    from vinn_core.task import load_task
+
+    return Session(
+        load_task(config.task),
+        config.look,
+        config.cameras,
+        config.image_size,
+        config.control_hz,
+        seed,
+        on_event,
+        make_recorder,
+    )
 
 
 class SessionThread(QThread):
@@ -48,14 +71,14 @@ class SessionThread(QThread):
         config: WorkspaceConfig,
         seed: int = 0,
         make_recorder: Callable[[EpisodeInfo], StepRecorder] | None = None,
-        make_session: Callable[..., Session] | None = None,
+        make_session: Callable[..., Session] = make_session,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._config = config
         self._seed = seed
         self._make_recorder = make_recorder
-        self._make_session = make_session or _make_session
+        self._make_session = make_session
         self._work: SimpleQueue[Callable[[Session], None]] = SimpleQueue()
         self._lock = Lock()
         self._held = TeleopInput()
@@ -127,10 +150,20 @@ class SessionThread(QThread):
         while not self.isInterruptionRequested():
             self._do_work(session)
             session.teleop_input = self._take_held(session.teleop_input.gripper_open)
-            self._publish(session.tick())
+            self._tick(session)
             pacer.wait()
             self._pacing = pacer.status
         self._do_work(session)
+
+    def _tick(self, session: Session) -> None:
+        try:
+            self._publish(session.tick())
+        except VinnError as error:
+            if session.mode is not Mode.AUTONOMOUS:
+                raise
+            # The policy cannot decide, for want of a camera perhaps: the person has the arm again.
+            session.handle(StopAutonomous())
+            self.event_happened.emit(CommandRefused(str(error)))
 
     def _do_work(self, session: Session) -> None:
         while True:
@@ -151,25 +184,3 @@ class SessionThread(QThread):
             announced, self._announced = self._announced, True
         if not announced:
             self.snapshot_ready.emit()
-
-
-def _make_session(
-    config: WorkspaceConfig,
-    seed: int,
-    on_event: Callable[[Event], None],
-    make_recorder: Callable[[EpisodeInfo], StepRecorder] | None,
-) -> Session:
-    # Imported here: inverse kinematics takes a moment to load, and the window is to be seen before that.
-    from vinn_core.session import Session
-    from vinn_core.task import load_task
-
-    return Session(
-        load_task(config.task),
-        config.look,
-        config.cameras,
-        config.image_size,
-        config.control_hz,
-        seed,
-        on_event,
-        make_recorder,
-    )

@@ -53,7 +53,7 @@ QToolBar QToolButton {{ padding: 4px 9px; border-radius: 5px; border: 1px solid 
 QToolBar QToolButton:hover {{ background: {midlight}; }}
 QToolBar QToolButton:pressed {{ background: {mid}; }}
 QToolBar QToolButton:checked {{ background: {accent}; color: white; }}
-QToolBar QToolButton[role="record"]:checked {{ background: {red}; }}
+QToolBar QToolButton[role="record"]:checked {{ background: transparent; border-color: {red}; color: {red}; }}
 QStatusBar {{ border-top: 1px solid {mid}; }}
 QStatusBar::item {{ border: 0; }}
 QLabel[role="heading"] {{ font-weight: 600; }}

@@ -156,6 +156,7 @@ class Viewport(QOpenGLWidget):
         self._sharpen_timer.timeout.connect(self._sharpen)
         self._sharp = True
         self._stale = True
+        self._frame_under_way = False
         self._frame_began_s = 0.0
         self._frame_cost_s = _SHORTEST_FRAME_S
         self.frameSwapped.connect(self._frame_done)
@@ -244,7 +245,7 @@ class Viewport(QOpenGLWidget):
         self._frame_began_s = perf_counter()
         if self._renderer is None:
             return
-        self._stale = False
+        self._stale, self._frame_under_way = False, True
         self._mirror.advance(self._frame_began_s)
         self.control.update_scene()
         shown = self._pixels()
@@ -280,6 +281,9 @@ class Viewport(QOpenGLWidget):
         self._frame_timer.start(max(round(left_s * 1e3), 0))
 
     def _frame_done(self) -> None:
+        if not self._frame_under_way:  # the window was composed anew for something else
+            return
+        self._frame_under_way = False
         self._frame_cost_s += 0.2 * (perf_counter() - self._frame_began_s - self._frame_cost_s)
         if self._mirror.moving():
             self._request_frame()

@@ -142,7 +142,7 @@ class RecordingDiscarded:
 
 @dataclass(frozen=True)
 class ReplayFinished:
-    """`success` tells whether the task is solved in the state the replay ended in."""
+    """`success` tells whether the task was solved at any moment of the replay."""
 
     number: int
     success: bool

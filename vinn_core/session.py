@@ -114,6 +114,7 @@ class Session:
         self._recorded_success = False
         self._replay: StartReplay | None = None
         self._replay_step = 0
+        self._replay_solved = False
         self._mode = Mode.IDLE
         self._tick = 0
         self._run_ticks = 0
@@ -257,7 +258,8 @@ class Session:
         episode = command.episode
         if episode.info.task != self.simulation.task.name:
             self._refuse(
-                f"Episode {command.number} shows the task {episode.info.task}; this scene is {self.simulation.task.name}."
+                f"Episode {command.number} shows the task {episode.info.task}; "
+                f"this scene is {self.simulation.task.name}."
             )
             return
         self._end_run(RunEnd.STOPPED)
@@ -266,6 +268,7 @@ class Session:
         self._untouched = False
         self._succeeded = False
         self._replay, self._replay_step = command, 0
+        self._replay_solved = False
         self._mode = Mode.REPLAY
         self._observation = self._observe()
 
@@ -275,7 +278,7 @@ class Session:
         self._mode = Mode.IDLE
         self._gripper = 1.0 if self.simulation.gripper_opening > 0.9 else 0.0
         self._keep_grasp()
-        self._on_event(ReplayFinished(number, self.simulation.succeeded()))
+        self._on_event(ReplayFinished(number, self._replay_solved))
 
     def _start_autonomous(self) -> None:
         if self._policy is None:
@@ -391,9 +394,9 @@ class Session:
             assert self._replay is not None
             episode = self._replay.episode
             self._replay_step += 1
-            if self._replay.kind is ReplayKind.ACTIONS:
-                self.simulation.step(action)
-            elif self._replay_step < len(episode):
+            if self._replay.kind is ReplayKind.ACTIONS or self._replay_step >= len(episode):
+                self.simulation.step(action)  # what the last action led to is not among the states
+            else:
                 self.simulation.set_state(episode.states[self._replay_step])
         else:
             self.simulation.step(action)
@@ -405,6 +408,7 @@ class Session:
             self._on_event(TaskSucceeded(elapsed_s))
         self._succeeded = succeeded
         self._recorded_success = self._recorded_success or succeeded
+        self._replay_solved = self._replay_solved or succeeded
         if self._mode is Mode.AUTONOMOUS:
             self._run_ticks += 1
             if succeeded:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from vinn_core.errors import RenderingError
 
 _SCREEN = "1600x1000x24"
+_KEEP_TO_ITSELF = ("-nolisten", "tcp", "-noreset")
+"""-noreset: otherwise the server starts anew, and refuses for a moment, whenever its last client leaves."""
 
 
 def display_is_missing() -> bool:
@@ -42,7 +44,20 @@ def virtual_display() -> Iterator[None]:
     guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        [*guard, xvfb, "-displayfd", str(writing), "-screen", "0", _SCREEN, "+extension", "GLX", "-nolisten", "tcp"],
+        [
+            *guard,
+            xvfb,
+            "-displayfd",
+            str(writing),
+            "-screen",
+            "0",
+            _SCREEN,
+            "+extension",
+            "GLX",
+            "-nolisten",
+            "tcp",
+            "-noreset",
+        ],
         pass_fds=(writing,),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
@@ -33,10 +35,11 @@ class CamerasPanel(QWidget):
             layout.addWidget(view)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        if self.isVisible():
-            for name, view in self.views.items():
-                if name in snapshot.observation.images:
-                    view.show_image(to_pixmap(snapshot.observation.images[name]))
+        if not self.isVisible():
+            return
+        for name, view in self.views.items():
+            if name in snapshot.observation.images:
+                view.show_image(snapshot.observation.images[name])
 
     def handle_event(self, event: Event) -> None:
         pass
@@ -48,14 +51,18 @@ class CameraView(QWidget):
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._name = name
+        self._image: NDArray[np.uint8] | None = None
         self.picture: QPixmap | None = None
         self.setAccessibleName(f"{name} camera")
         self.setToolTip(f"The {name} camera, as the policy sees it")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def show_image(self, picture: QPixmap) -> None:
-        self.picture = picture
-        self.update()
+    def show_image(self, image: NDArray[np.uint8]) -> None:
+        """Show an (H, W, 3) uint8 RGB image; nothing is painted while it stays the same."""
+        if self._image is None or not np.array_equal(image, self._image):
+            self._image = image
+            self.picture = to_pixmap(image)
+            self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(150, 150 + _CAPTION_HEIGHT)

@@ -117,7 +117,9 @@ class RecordPanel(QWidget):
         self._show_state()
 
     def _action(self, text: str, key: str, act: object, tip: str) -> QAction:
-        action = QAction(text, self, shortcut=key, autoRepeat=False)
+        action = QAction(text, self)
+        action.setShortcut(key)
+        action.setAutoRepeat(False)
         action.setToolTip(f"{tip or text} ({key})")
         action.triggered.connect(act)
         return action

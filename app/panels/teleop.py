@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -60,18 +62,17 @@ class TeleopPanel(QWidget):
         self.caps: dict[Move, KeyCap] = {}
         """On-screen key of each direction."""
 
-        self.frame_action = QAction("Change directions", self, shortcut=FRAME, autoRepeat=False)
+        self.frame_action = self._action("Change directions", FRAME, self._change_frame)
         self.frame_action.setToolTip("What forward, left and up refer to: the viewing camera or the end effector")
-        self.frame_action.triggered.connect(self._change_frame)
-        self.gripper_action = QAction("Close or open the gripper", self, shortcut=GRIPPER, autoRepeat=False)
-        self.gripper_action.triggered.connect(self.gripper_toggled)
+        self.gripper_action = self._action("Close or open the gripper", GRIPPER, self.gripper_toggled.emit)
         self.speed_actions = QActionGroup(self)
         for level, (key, name) in enumerate(zip(SPEEDS, _SPEED_NAMES, strict=True)):
-            action = QAction(name, self.speed_actions, shortcut=key, checkable=True, checked=level == self.speed)
+            action = self._action(name, key, lambda level=level: self._set_speed(level))
+            action.setCheckable(True)
+            action.setChecked(level == self.speed)
             linear, angular = SPEED_LEVELS[level]
             action.setToolTip(f"{name}: {linear * 100:.0f} cm/s, {angular:.1f} rad/s")
-            action.setData(level)
-        self.speed_actions.triggered.connect(self._change_speed)
+            self.speed_actions.addAction(action)
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 6)
@@ -79,6 +80,13 @@ class TeleopPanel(QWidget):
         layout.addLayout(self._make_frames())
         layout.addLayout(self._make_keys())
         held.changed.connect(self._light)
+
+    def _action(self, text: str, key: str, act: Callable[[], object]) -> QAction:
+        action = QAction(text, self)
+        action.setShortcut(key)
+        action.setAutoRepeat(False)
+        action.triggered.connect(lambda: act())
+        return action
 
     @property
     def actions_of_panel(self) -> tuple[QAction, ...]:
@@ -98,7 +106,7 @@ class TeleopPanel(QWidget):
             button.setChecked(frame is self.frame)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.setToolTip(f"{self.frame_action.toolTip()} ({FRAME})")
-            button.clicked.connect(lambda _=False, frame=frame: self._set_frame(frame))
+            button.clicked.connect(lambda _=False, frame=frame: self.set_frame(frame))
             group.addButton(button)
             self._frames[frame] = button
             row.addWidget(button, 1)
@@ -138,17 +146,18 @@ class TeleopPanel(QWidget):
             cap.lit = move in self._held.moves
 
     def _change_frame(self) -> None:
-        self._set_frame(TeleopFrame.CAMERA if self.frame is TeleopFrame.END_EFFECTOR else TeleopFrame.END_EFFECTOR)
+        self.set_frame(TeleopFrame.CAMERA if self.frame is TeleopFrame.END_EFFECTOR else TeleopFrame.END_EFFECTOR)
 
-    def _set_frame(self, frame: TeleopFrame) -> None:
+    def set_frame(self, frame: TeleopFrame) -> None:
+        """Let the directions be meant in `frame` from now on."""
         self.frame = frame
         self._frames[frame].setChecked(True)
         self.changed.emit()
 
-    def _change_speed(self, action: QAction) -> None:
-        self.speed = action.data()
+    def _set_speed(self, speed: int) -> None:
+        self.speed = speed
         for level, cap in enumerate(self.speed_caps):
-            cap.setChecked(level == self.speed)
+            cap.setChecked(level == speed)
         self.changed.emit()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:

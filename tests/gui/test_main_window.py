@@ -8,23 +8,29 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from mouse import double_click, move, place_of
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLabel, QMessageBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLabel, QMessageBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import Windows, display_problem
 from app.log import Log
 from app.main_window import MainWindow
 from app.offscreen_viewport import OffscreenViewport
+from app.session_thread import make_session
 from app.viewport import Viewport
 from app.workspace_dialogs import NewWorkspaceDialog, recent_workspaces
-from vinn_core.errors import RenderingError
-from vinn_core.messages import CommandRefused, Mode, Snapshot, StartAutonomous
+from vinn_core.episode import Action, Observation
+from vinn_core.errors import DatasetError, RenderingError
+from vinn_core.messages import CommandRefused, Mode, SetPolicy, Snapshot, StartAutonomous
+from vinn_core.policy import Decision
+from vinn_core.session import Session
+from vinn_core.teleop import TeleopFrame
 from vinn_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -84,23 +90,77 @@ def test_without_opengl_the_window_shows_pictures_and_says_so(
     QTest.keyRelease(window, Qt.Key.Key_Q)
 
 
-def test_a_session_that_cannot_start_is_one_clear_message(
+def test_a_session_that_cannot_start_is_one_clear_message_and_can_be_tried_again(
     open_window: Callable[..., MainWindow], qtbot: QtBot, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: object) -> object:
-        raise RenderingError("Camera images cannot be rendered: no OpenGL context. Install Mesa.")
+    refusals = [RenderingError("Camera images cannot be rendered: no OpenGL context. Install Mesa.")]
 
-    window = open_window(make_session=refuse)
+    def refuse_once(*arguments: Any) -> Session:
+        if refusals:
+            raise refusals.pop()
+        return make_session(*arguments)
+
+    window = open_window(make_session=refuse_once)
     qtbot.waitUntil(lambda: len(window.notifications.texts) == 1, timeout=10_000)
     assert window.notifications.texts == ("Camera images cannot be rendered: no OpenGL context. Install Mesa.",)
     assert not window.viewport.isVisible()
     assert any(record.levelno == logging.ERROR for record in caplog.records)
+    again = next(button for button in window.notifications.findChildren(QPushButton) if button.text() == "Try again")
+    qtbot.waitUntil(window.session.isFinished, timeout=10_000)
+    QTest.mouseClick(again, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.session.take_snapshot() is not None, timeout=20_000)
+    assert window.viewport.isVisible()
+    assert window.notifications.texts == ()
 
 
 def test_autonomous_without_a_policy_says_what_to_do(window: MainWindow, qtbot: QtBot) -> None:
     window.send(StartAutonomous())
     qtbot.waitUntil(lambda: any("train" in text.lower() for text in window.notifications.texts), timeout=10_000)
     assert newest(window).mode is not Mode.AUTONOMOUS
+
+
+class _ClosingPolicy:
+    """Closes the gripper and waits."""
+
+    cameras = ()
+
+    def reset(self) -> None:
+        pass
+
+    def act(self, observation: Observation) -> Decision:
+        return Decision(Action.hold(0.0))
+
+
+class _BlindPolicy:
+    """Cannot decide, because the scene lacks the camera it wants."""
+
+    cameras = ("ceiling",)
+
+    def reset(self) -> None:
+        pass
+
+    def act(self, observation: Observation) -> Decision:
+        raise DatasetError("The policy needs the camera ceiling; this scene records wrist, front.")
+
+
+def test_a_policy_that_cannot_decide_gives_the_arm_back(window: MainWindow, qtbot: QtBot) -> None:
+    window.send(SetPolicy(_BlindPolicy()))
+    window.send(StartAutonomous())
+    qtbot.waitUntil(lambda: any("ceiling" in text for text in window.notifications.texts), timeout=10_000)
+    start = newest(window).tick
+    qtbot.waitUntil(lambda: newest(window).tick > start + 2, timeout=10_000)
+    assert newest(window).mode is Mode.IDLE
+
+
+def test_a_run_ends_with_the_grasp_kept(window: MainWindow, qtbot: QtBot) -> None:
+    window.send(SetPolicy(_ClosingPolicy()))
+    window.send(StartAutonomous())
+    qtbot.waitUntil(lambda: newest(window).observation.gripper_opening < 0.2, timeout=10_000)
+    QTest.keyClick(window.viewport, Qt.Key.Key_Q)
+    qtbot.waitUntil(lambda: newest(window).mode is Mode.IDLE, timeout=10_000)
+    assert newest(window).action.gripper == 0.0
+    QTest.keyClick(window.viewport, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: newest(window).observation.gripper_opening > 0.9, timeout=10_000)
 
 
 def test_a_refused_command_is_shown_once(window: MainWindow) -> None:
@@ -161,16 +221,22 @@ def test_shortcut_help_lists_every_key(window: MainWindow, qtbot: QtBot) -> None
     qtbot.waitUntil(lambda: QApplication.activeModalWidget() is None, timeout=10_000)
 
 
-def test_layout_and_size_come_back(open_window: Callable[..., MainWindow], qtbot: QtBot) -> None:
+def test_layout_and_settings_come_back(open_window: Callable[..., MainWindow], qtbot: QtBot) -> None:
     first = open_window()
     first.resize(1100, 780)
     first.docks.episodes.hide()
+    QTest.keyClick(first.viewport, Qt.Key.Key_F)
+    QTest.keyClick(first.viewport, Qt.Key.Key_3)
+    first.record.advance_box.setChecked(False)
     qtbot.waitUntil(lambda: first.width() == 1100, timeout=10_000)
     with qtbot.waitSignal(first.closed, timeout=20_000):
         first.close()
     again = open_window()
     assert (again.width(), again.height()) == (1100, 780)
     assert not again.docks.episodes.isVisible()
+    assert again.teleop.frame is TeleopFrame.END_EFFECTOR
+    assert again.teleop.speed_caps[2].lit
+    assert not again.record.advance_box.isChecked()
     again.reset_layout()
     assert again.docks.episodes.isVisible()
 
