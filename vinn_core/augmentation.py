@@ -6,6 +6,8 @@ things are, or mirror the action; both are what the arm needs. Every image of a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vinn_core.torch_setup import torch
 
 from torch import Tensor  # isort: skip  # after torch_setup
@@ -20,7 +22,7 @@ class Augmentation:
     Args:
         strength: of the photometric changes; 1 is the default, 0 leaves colours as they are.
         crop: smallest area fraction of a random crop; 1 turns crops off.
-        generator: source of all randomness, on the CPU.
+        generator: source of all randomness, on the device of the images.
     """
 
     def __init__(self, strength: float, crop: float, generator: torch.Generator) -> None:
@@ -36,15 +38,17 @@ class Augmentation:
         return views.clamp(0.0, 1.0)
 
     def _uniform(self, images: Tensor, low: float, high: float, channels: int = 1) -> Tensor:
-        drawn = torch.rand(len(images), channels, 1, 1, generator=self._generator) * (high - low) + low
-        return drawn.to(images.device)
+        return self._draw(torch.rand, len(images), channels, 1, 1) * (high - low) + low
+
+    def _draw(self, distribution: Callable[..., Tensor], *shape: int) -> Tensor:
+        return distribution(*shape, generator=self._generator, device=self._generator.device)
 
     def _colour(self, images: Tensor) -> Tensor:
         """Mix the colour channels: any hue may become any other, and now and then all become grey."""
         count = len(images)
-        mix = torch.eye(3) + 0.35 * self._strength * torch.randn(count, 3, 3, generator=self._generator)
-        grey = torch.rand(count, 1, 1, generator=self._generator) < 0.15 * min(self._strength, 1.0)
-        mix = torch.where(grey, torch.tensor(_LUMINANCE).expand(count, 3, 3), mix).to(images.device)
+        mix = torch.eye(3, device=images.device) + 0.35 * self._strength * self._draw(torch.randn, count, 3, 3)
+        grey = self._draw(torch.rand, count, 1, 1) < 0.15 * min(self._strength, 1.0)
+        mix = torch.where(grey, torch.tensor(_LUMINANCE, device=images.device).expand(count, 3, 3), mix)
         mixed = torch.einsum("bij,bjhw->bihw", mix, images - 0.5) + 0.5
         return mixed + self._strength * self._uniform(images, -0.2, 0.2, channels=3)
 
@@ -61,14 +65,14 @@ class Augmentation:
         kernel = torch.outer(row, row).expand(3, 1, 3, 3)
         blurred = conv2d(pad(images, (1, 1, 1, 1), mode="reflect"), kernel, groups=3)
         share = (self._uniform(images, -1.0, 1.0)).clamp(min=0.0) * min(self._strength, 1.0)
-        noise = torch.randn(images.shape, generator=self._generator).to(images.device)
+        noise = self._draw(torch.randn, *images.shape)
         return torch.lerp(images, blurred, share) + noise * self._uniform(images, 0.0, 0.02 * self._strength)
 
     def _random_crop(self, images: Tensor) -> Tensor:
         """Crops that differ between views, resized to the full size: the paper's way, kept for comparison."""
         scale = torch.sqrt(self._uniform(images, self._crop, 1.0)).flatten()
         free = 1.0 - scale
-        shift = torch.rand(2, len(images), generator=self._generator).to(images.device) * 2.0 - 1.0
+        shift = self._draw(torch.rand, 2, len(images)) * 2.0 - 1.0
         zero = torch.zeros_like(scale)
         theta = torch.stack(
             (torch.stack((scale, zero, shift[0] * free), 1), torch.stack((zero, scale, shift[1] * free), 1)), 1

@@ -42,8 +42,8 @@ class Backbone:
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_SCALE = (0.229, 0.224, 0.225)
 _HUB_PATIENCE_S = 20.0
-_LITE_MEAN = (127 / 255,) * 3
-_LITE_SCALE = (128 / 255,) * 3
+_LITE_MEAN = (127 / 255, 127 / 255, 127 / 255)
+_LITE_SCALE = (128 / 255, 128 / 255, 128 / 255)
 
 
 def make_backbone(name: str, start_weights: str, seed: int) -> Backbone:

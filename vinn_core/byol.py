@@ -113,7 +113,7 @@ def collapse_measure(projections: Tensor) -> float:
     1 means spread evenly over the sphere, 0 that everything gets the same vector. `projections` is (B, C, h, w).
     """
     unit = normalize(projections.float(), dim=1)
-    return float(unit.std(dim=(0, 2, 3)).mean() * math.sqrt(projections.shape[1]))
+    return float(unit.std(dim=(0, 2, 3), correction=0).mean() * math.sqrt(projections.shape[1]))
 
 
 def target_decay(start: float, share: float) -> float:

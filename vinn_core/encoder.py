@@ -37,6 +37,9 @@ class Encoder(nn.Module):
         cameras: cameras whose frames it was, or will be, trained on.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, config: EncoderConfig, backbone: Backbone, cameras: tuple[str, ...]) -> None:
         super().__init__()
         self.config = config
