@@ -1,63 +1,43 @@
-"""Recorded episodes on disk: robomimic's HDF5 layout, one file an episode, each written whole or not at all."""
+"""Recorded episodes on disk: one file an episode, each written whole or not at all; listed, judged, deleted, linked."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
 import h5py
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
-from vinn_core.episode import Episode, EpisodeInfo, Source
+from vinn_core.episode import Episode
+from vinn_core.episode_file import (
+    DEMO,
+    EpisodeSummary,
+    contents,
+    encode_episode,
+    encode_with_success,
+    env_args,
+    episode_file_name,
+    episode_number,
+    load_episode,
+    load_frame,
+    load_frames,
+    new_hdf5,
+    read_summary,
+)
 from vinn_core.errors import DatasetError
-from vinn_core.files import disk_errors, publish_new, replace_file
+from vinn_core.files import disk_errors, replace_bytes, write_new
 from vinn_core.workspace import Workspace
 
-FORMAT_VERSION = 1
-_DEMO = "data/demo_0"
-_ARRAYS = {
-    "ee_positions": "obs/robot0_eef_pos",
-    "ee_quaternions": "obs/robot0_eef_quat",
-    "gripper_openings": "obs/robot0_gripper_qpos",
-    "times": "obs/timestamp",
-    "actions": "actions",
-    "executed_actions": "executed_actions",
-    "states": "states",
-}
-_IMAGE_SUFFIX = "_image"
+__all__ = ["Dataset", "EpisodeSummary", "load_episode", "load_frame", "load_frames", "read_summary", "save_episode"]
+
 _TRASH = ".trash"
-
-
-@dataclass(frozen=True)
-class EpisodeSummary:
-    """What a list of episodes shows.
-
-    Attributes:
-        number: episode number, the file's name. length: frames. duration_s: length over the control rate [s].
-        fingerprint: sha256 over frames, actions, states and facts; the outcome, which a person may overrule, left out.
-        The rest as in EpisodeInfo.
-    """
-
-    number: int
-    path: Path
-    length: int
-    duration_s: float
-    task: str
-    look: str
-    seed: int
-    source: Source
-    success: bool | None
-    operator: str
-    created: str
-    cameras: tuple[str, ...]
-    fingerprint: str
+_LONGEST_REWRITE_S = 60.0
 
 
 def save_episode(folder: Path, episode: Episode) -> int:
@@ -66,65 +46,18 @@ def save_episode(folder: Path, episode: Episode) -> int:
     Safe with other processes saving at the same time. Numbers of deleted episodes in the trash are not used again.
 
     Raises:
+        DatasetError: the episode is empty.
         WorkspaceError: the disk is full or refuses; nothing is left behind.
     """
-    temporary = folder / f".saving-{os.getpid()}-{os.urandom(4).hex()}.hdf5"
+    data = encode_episode(episode)
     with disk_errors("saving the episode"):
-        try:
-            _write(temporary, episode)
-            first = max((int(path.stem) for path in _all_episode_files(folder)), default=0) + 1
-            return int(publish_new(temporary, (folder / f"{number:06d}.hdf5" for number in count(first))).stem)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def load_episode(path: Path) -> Episode:
-    """Read an episode, equal bit for bit to the one saved. Raises DatasetError when the file is damaged or foreign."""
-    with _reading(path) as demo:
-        arrays = {name: np.asarray(_member(demo, key)[()]) for name, key in _ARRAYS.items()}
-        images = {camera: np.asarray(demo[f"obs/{camera}{_IMAGE_SUFFIX}"][()]) for camera in _cameras(demo)}
-        return Episode(info=_info(demo), images=images, **arrays)
-
-
-def load_frames(path: Path, camera: str) -> NDArray[np.uint8]:
-    """All frames of one camera, (T, H, W, 3) uint8. Raises DatasetError when file or camera is missing or damaged."""
-    with _reading(path) as demo:
-        return np.asarray(_frames(demo, path, camera)[()])
-
-
-def load_frame(path: Path, camera: str, step: int) -> NDArray[np.uint8]:
-    """One frame, (H, W, 3) uint8; `step` is 0-based, negative counts from the end. Raises DatasetError."""
-    with _reading(path) as demo:
-        return np.asarray(_frames(demo, path, camera)[step])
-
-
-def read_summary(path: Path) -> EpisodeSummary:
-    """The facts of an episode without its frames. Raises DatasetError when the file is damaged or foreign."""
-    with _reading(path) as demo:
-        info = _info(demo)
-        length = int(_member(demo, "actions").shape[0])
-        for key in _ARRAYS.values():
-            if _member(demo, key).shape[0] != length:
-                raise KeyError(f"{key} has another length than actions")
-        return EpisodeSummary(
-            number=int(path.stem) if path.stem.isdigit() else 0,
-            path=path,
-            length=length,
-            duration_s=length / info.control_hz,
-            task=info.task,
-            look=info.look,
-            seed=info.seed,
-            source=info.source,
-            success=info.success,
-            operator=info.operator,
-            created=info.created,
-            cameras=_cameras(demo),
-            fingerprint=str(demo.attrs["fingerprint"]),
-        )
+        taken = (episode_number(path) or 0 for path in (*_episode_files(folder), *_episode_files(folder / _TRASH)))
+        first = max(taken, default=0) + 1
+        return int(write_new(data, (folder / episode_file_name(number) for number in count(first))).stem)
 
 
 class Dataset:
-    """The episodes of a workspace."""
+    """The episodes of a workspace. May be used by several threads and processes at once."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._folder = workspace.episodes_folder
@@ -132,11 +65,11 @@ class Dataset:
 
     def summaries(self) -> list[EpisodeSummary]:
         """All whole episodes in the order of their numbers; damaged files are left out, see `damaged`."""
-        return self._scan()[0]
+        return [found for _, found in self._scan() if isinstance(found, EpisodeSummary)]
 
     def damaged(self) -> list[tuple[Path, str]]:
         """Files in the episodes folder that cannot be read, each with a sentence that says why."""
-        return self._scan()[1]
+        return [(path, found) for path, found in self._scan() if isinstance(found, str)]
 
     def load(self, number: int) -> Episode:
         """Episode `number`. Raises DatasetError when there is none or it is damaged."""
@@ -150,34 +83,30 @@ class Dataset:
     def set_success(self, number: int, success: bool | None) -> None:
         """Note the person's judgement. Raises DatasetError, or WorkspaceError when it cannot be written."""
         path = self._path(number)
-        episode = load_episode(path)  # a damaged file is not touched
-
-        def write(temporary: Path) -> None:
-            temporary.write_bytes(path.read_bytes())
-            with h5py.File(temporary, "r+") as file:
-                file[_DEMO].attrs["success"] = _success_code(success)
-                file[f"{_DEMO}/rewards"][-1] = float(success is True)
-
-        assert len(episode) > 0
         with disk_errors(f"changing episode {number}"):
-            replace_file(path, write)
+            replace_bytes(path, encode_with_success(path, success))
 
     def delete(self, numbers: list[int]) -> None:
-        """Move episodes to the trash, from where `restore` brings them back. Raises DatasetError, WorkspaceError."""
+        """Move episodes to the trash, from where `restore` brings them back.
+
+        Raises:
+            DatasetError: there is no such episode; none is moved then. WorkspaceError: the disk refuses.
+        """
+        paths = [self._path(number) for number in numbers]
         with disk_errors("deleting episodes"):
             (self._folder / _TRASH).mkdir(exist_ok=True)
-            for number in numbers:
-                path = self._path(number)
+            for path in paths:
                 path.replace(self._folder / _TRASH / path.name)
         self.rewrite_master()
 
     def restore(self, numbers: list[int]) -> None:
-        """Undo `delete`. Raises DatasetError when an episode is not in the trash."""
+        """Undo `delete`. Raises DatasetError when an episode is not in the trash; none is moved then."""
+        paths = [self._folder / _TRASH / episode_file_name(number) for number in numbers]
+        for number, path in zip(numbers, paths, strict=True):
+            if not path.exists():
+                raise DatasetError(f"episode {number} is no longer in the trash and cannot be brought back.")
         with disk_errors("restoring episodes"):
-            for number in numbers:
-                path = self._folder / _TRASH / f"{number:06d}.hdf5"
-                if not path.exists():
-                    raise DatasetError(f"episode {number} is no longer in the trash and cannot be brought back.")
+            for path in paths:
                 path.replace(self._folder / path.name)
         self.rewrite_master()
 
@@ -194,164 +123,48 @@ class Dataset:
 
     def rewrite_master(self) -> None:
         """Make dataset.hdf5 link to all whole episodes, as `data/demo_<number>`, for robomimic's tools."""
-        summaries = self.summaries()
-
-        def write(temporary: Path) -> None:
-            with h5py.File(temporary, "w") as file:
-                data = file.create_group("data")
-                data.attrs["total"] = sum(summary.length for summary in summaries)
-                data.attrs["env_args"] = _env_args(summaries[0].task if summaries else "")
-                for summary in summaries:
-                    data[f"demo_{summary.number}"] = h5py.ExternalLink(f"episodes/{summary.path.name}", _DEMO)
-
-        with disk_errors("updating dataset.hdf5"):
-            replace_file(self._master, write)
+        # Listed and written under a lock: else a slower process could put an older list in place of a newer one.
+        lock = FileLock(self._folder / ".master.lock", timeout=_LONGEST_REWRITE_S)
+        with disk_errors("updating dataset.hdf5"), lock, new_hdf5() as file:
+            summaries = self.summaries()
+            data = file.create_group("data")
+            data.attrs["total"] = sum(summary.length for summary in summaries)
+            data.attrs["env_args"] = env_args(summaries[0].task if summaries else "")
+            for summary in summaries:
+                data[f"demo_{summary.number}"] = h5py.ExternalLink(f"episodes/{summary.path.name}", DEMO)
+            replace_bytes(self._master, contents(file))
 
     def _path(self, number: int) -> Path:
-        path = self._folder / f"{number:06d}.hdf5"
+        path = self._folder / episode_file_name(number)
         if not path.exists():
-            present = [int(p.stem) for p in _episode_files(self._folder)]
+            present = [episode_number(present) or 0 for present in _episode_files(self._folder)]
             known = f"there are {min(present)} to {max(present)}" if present else "there are no episodes yet"
             raise DatasetError(f"no episode {number} in {self._folder.parent.name}; {known}.")
         return path
 
-    def _scan(self) -> tuple[list[EpisodeSummary], list[tuple[Path, str]]]:
-        summaries: list[EpisodeSummary] = []
-        damaged: list[tuple[Path, str]] = []
-        for path in sorted(self._folder.glob("[!.]*.hdf5")):
+    def _scan(self) -> Iterator[tuple[Path, EpisodeSummary | str]]:
+        """The files in the episodes folder, each with its summary or a sentence that says what is wrong with it."""
+        for path in sorted(self._folder.glob("[!.]*.hdf5"), key=lambda path: (episode_number(path) or 0, path.name)):
             try:
-                if not path.stem.isdigit():
-                    raise DatasetError(
-                        f"{path.name} is not an episode of this program (episodes are named 000001.hdf5 and so on); "
-                        "move it out of the folder."
-                    )
-                summaries.append(read_summary(path))
+                stat = path.stat()
+                yield path, _examine(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
             except DatasetError as error:
-                damaged.append((path, str(error)))
-        return summaries, damaged
+                if path.exists():
+                    yield path, str(error)
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+
+
+@lru_cache(maxsize=16384)
+def _examine(path: Path, version: tuple[int, ...]) -> EpisodeSummary:
+    """As `read_summary`, but opens a file only once: `version` changes whenever the file does. Raises DatasetError."""
+    if episode_number(path) is None:
+        raise DatasetError(
+            f"{path.name} is not an episode of this program (episodes are named 000001.hdf5 and so on); "
+            "move it out of the folder."
+        )
+    return read_summary(path)
 
 
 def _episode_files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.glob("*.hdf5") if path.stem.isdigit())
-
-
-def _all_episode_files(folder: Path) -> Iterator[Path]:
-    yield from _episode_files(folder)
-    yield from _episode_files(folder / _TRASH)
-
-
-def _write(path: Path, episode: Episode) -> None:
-    info, length = episode.info, len(episode)
-    with h5py.File(path, "w") as file:
-        data = file.create_group("data")
-        data.attrs["total"] = length
-        data.attrs["env_args"] = _env_args(info.task)
-        demo = file.create_group(_DEMO)
-        demo.attrs.update(
-            num_samples=length,
-            model_file=info.model_xml,
-            task=info.task,
-            look=info.look,
-            seed=info.seed,
-            control_hz=info.control_hz,
-            success=_success_code(info.success),
-            source=str(info.source),
-            operator=info.operator,
-            created=info.created,
-            format_version=FORMAT_VERSION,
-            fingerprint=_fingerprint(episode),
-        )
-        for name, key in _ARRAYS.items():
-            demo.create_dataset(key, data=getattr(episode, name))
-        for camera, frames in episode.images.items():
-            demo.create_dataset(
-                f"obs/{camera}{_IMAGE_SUFFIX}",
-                data=frames,
-                chunks=(1, *frames.shape[1:]),
-                compression="gzip",
-                compression_opts=2,
-            )
-        rewards, dones = np.zeros(length), np.zeros(length, dtype=np.int64)
-        rewards[-1:], dones[-1:] = float(info.success is True), 1
-        demo.create_dataset("rewards", data=rewards)
-        demo.create_dataset("dones", data=dones)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[h5py.Group]:
-    """The demonstration in the file; whatever h5py says of a damaged file becomes one sentence."""
-    if not path.exists():
-        raise DatasetError(f"{path.name} is missing from {path.parent}.")
-    try:
-        with h5py.File(path, "r") as file:
-            demo = file.get(_DEMO)
-            if not isinstance(demo, h5py.Group) or "format_version" not in demo.attrs:
-                raise DatasetError(
-                    f"{path.name} is an HDF5 file of another program; import it, or move it out of the folder."
-                )
-            version = int(demo.attrs["format_version"])
-            if version > FORMAT_VERSION:
-                raise DatasetError(
-                    f"{path.name} has format {version}, newer than this program reads; update the program."
-                )
-            yield demo
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise DatasetError(
-            f"{path.name} is damaged ({str(error).splitlines()[0][:120]}); delete it or restore it from a copy."
-        ) from error
-
-
-def _member(demo: h5py.Group, key: str) -> h5py.Dataset:
-    member = demo.get(key)
-    if not isinstance(member, h5py.Dataset):
-        raise KeyError(f"{key} is missing")
-    return member
-
-
-def _cameras(demo: h5py.Group) -> tuple[str, ...]:
-    return tuple(sorted(name.removesuffix(_IMAGE_SUFFIX) for name in demo["obs"] if name.endswith(_IMAGE_SUFFIX)))
-
-
-def _frames(demo: h5py.Group, path: Path, camera: str) -> h5py.Dataset:
-    if camera not in _cameras(demo):
-        raise DatasetError(
-            f"no camera '{camera}' in {path.name}; it has: {', '.join(_cameras(demo))}. "
-            "Choose one of these, or record with that camera."
-        )
-    return _member(demo, f"obs/{camera}{_IMAGE_SUFFIX}")
-
-
-def _info(demo: h5py.Group) -> EpisodeInfo:
-    attrs = demo.attrs
-    return EpisodeInfo(
-        task=str(attrs["task"]),
-        look=str(attrs["look"]),
-        seed=int(attrs["seed"]),
-        control_hz=float(attrs["control_hz"]),
-        source=Source(str(attrs["source"])),
-        success={0: False, 1: True}.get(int(attrs["success"])),
-        operator=str(attrs["operator"]),
-        created=str(attrs["created"]),
-        model_xml=str(attrs["model_file"]),
-    )
-
-
-def _success_code(success: bool | None) -> int:
-    """1, 0, or -1 when nobody knows."""
-    return -1 if success is None else int(success)
-
-
-def _env_args(task: str) -> str:
-    """What robomimic wants to know of the environment."""
-    return json.dumps({"env_name": task, "type": 1, "env_version": str(FORMAT_VERSION), "env_kwargs": {}})
-
-
-def _fingerprint(episode: Episode) -> str:
-    info = episode.info
-    digest = hashlib.sha256(f"{info.task}|{info.look}|{info.seed}|{info.control_hz}|{info.source}".encode())
-    for name in _ARRAYS:
-        digest.update(np.ascontiguousarray(getattr(episode, name)).tobytes())
-    for camera in sorted(episode.images):
-        digest.update(camera.encode())
-        digest.update(np.ascontiguousarray(episode.images[camera]).tobytes())
-    return digest.hexdigest()
+    return (path for path in folder.glob("*.hdf5") if episode_number(path) is not None)

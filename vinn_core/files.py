@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vinn_core.errors import VinnError, WorkspaceError
+
+_LEFTOVER_AFTER_S = 600.0
+"""A temporary file older than this was left behind by a process that died: no single file takes so long to write."""
+
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
+"""How file systems without hard links refuse one."""
 
 
 @contextmanager
@@ -24,53 +31,102 @@ def disk_errors(doing: str, kind: type[VinnError] = WorkspaceError) -> Iterator[
         raise kind(f"While {doing}: {error.strerror or error}. Check the folder and try again.") from error
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Have `write` fill a temporary file beside `path`, then put it in its place. Raises OSError; `path` is then unchanged."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a temporary file beside `path`, then put it in its place.
+
+    Raises OSError; `path` is then unchanged.
+    """
+    temporary = _temporary_beside(path)
     try:
         write(temporary)
         _flush(temporary)
         temporary.replace(path)
+        _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all. Raises OSError."""
+    replace_file(path, lambda temporary: temporary.write_bytes(data))
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all. Raises OSError."""
-    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8") and None)
+    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def publish_new(temporary: Path, candidates: Iterator[Path]) -> Path:
-    """Give the finished `temporary` file the first free name of `candidates`, never overwriting; returns that name.
+def write_new(data: bytes, candidates: Iterator[Path]) -> Path:
+    """Write `data`, whole or not at all, under the first free name of `candidates`; returns that name.
 
-    Several processes may do this at once: the file system decides who gets which name.
+    Never overwrites: several processes may do this at once, and the file system decides who gets which name.
+    `candidates` never ends and stays in one folder. Raises OSError; nothing is left behind then.
     """
-    _flush(temporary)
-    for path in candidates:
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV):
-                raise
-            if not _rename_to_new(temporary, path):  # a file system without hard links
-                continue
-            return path
-        temporary.unlink()
+    path = next(candidates)
+    temporary = _temporary_beside(path)
+    try:
+        temporary.write_bytes(data)
+        _flush(temporary)
+        while not _give_name(temporary, path):
+            path = next(candidates)
+        _flush_folder(path.parent)
         return path
-    raise AssertionError("candidates never end")
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that a killed process left in `folder`. Raises OSError."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _LEFTOVER_AFTER_S:
+                path.unlink()
+
+
+def _temporary_beside(path: Path) -> Path:
+    """A name that no other thread or process uses."""
+    return path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+
+
+def _give_name(temporary: Path, path: Path) -> bool:
+    """False when `path` is taken."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        return _rename_to_new(temporary, path)
+    return True
 
 
 def _rename_to_new(temporary: Path, path: Path) -> bool:
+    """For file systems without hard links: an empty file takes the name, then the full one replaces it."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return False
-    temporary.replace(path)
+    try:
+        temporary.replace(path)
+    except OSError:
+        path.unlink()
+        raise
     return True
 
 
 def _flush(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    """Make a new name survive a power cut, where folders can be flushed at all."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

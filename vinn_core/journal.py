@@ -1,7 +1,7 @@
-"""An append-only file of records that survives a kill at any moment: what was written whole is read back, the rest dropped.
+"""An append-only file of records that survives a kill at any moment: what was written whole is read back.
 
-HDF5 cannot promise that: a process killed while it updates an HDF5 file may leave nothing readable. So the episode being
-recorded goes into a journal, and becomes an HDF5 file only when it is finished.
+HDF5 cannot promise that: a process killed while it updates an HDF5 file may leave nothing readable. So the episode
+being recorded goes into a journal, and becomes an HDF5 file only when it is finished.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,7 +19,9 @@ _HEAD = struct.Struct("<II")
 
 
 class JournalWriter:
-    """Appends records to a new file. While open, a lock beside the file shows that its writer is alive.
+    """Appends records to a new file. Until closed, a lock beside the file shows that its writer is alive.
+
+    May be closed by another thread than the one that made it.
 
     Raises:
         OSError: the file cannot be made or written.
@@ -31,7 +34,7 @@ class JournalWriter:
         try:
             self._file = path.open("xb", buffering=0)
         except OSError:
-            self._lock.release()
+            _give_back(self._lock)
             raise
 
     def append(self, record: bytes) -> None:
@@ -47,12 +50,13 @@ class JournalWriter:
     def close(self) -> None:
         """Close the file and show that it is no longer being written; the file stays."""
         self._file.close()
-        self._lock.release()
+        _give_back(self._lock)
 
     def remove(self) -> None:
         """Close and delete the file."""
-        self.close()
-        remove_journal(self.path)
+        self._file.close()
+        self.path.unlink(missing_ok=True)  # before the lock is given back: nobody may recover what is safe already
+        _give_back(self._lock)
 
 
 def read_journal(path: Path) -> Iterator[bytes]:
@@ -69,22 +73,26 @@ def read_journal(path: Path) -> Iterator[bytes]:
             yield record
 
 
-def is_abandoned(path: Path) -> bool:
-    """Whether no living process is writing the journal."""
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Whether the journal is there and no living process is writing or recovering it; it is ours meanwhile."""
     lock = _lock_of(path)
     try:
         lock.acquire()
     except Timeout:
-        return False
-    lock.release()
-    return True
-
-
-def remove_journal(path: Path) -> None:
-    """Delete a journal and its lock."""
-    path.unlink(missing_ok=True)
-    Path(_lock_of(path).lock_file).unlink(missing_ok=True)
+        yield False
+        return
+    try:
+        yield path.exists()
+    finally:
+        _give_back(lock)
 
 
 def _lock_of(path: Path) -> FileLock:
-    return FileLock(path.with_suffix(".lock"), timeout=0, is_singleton=False)
+    # By default a lock belongs to the thread that took it, and giving it back in another one does nothing.
+    return FileLock(path.with_suffix(".lock"), timeout=0, thread_local=False)
+
+
+def _give_back(lock: FileLock) -> None:
+    lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)

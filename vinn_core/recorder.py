@@ -7,9 +7,10 @@ import json
 import logging
 import os
 import threading
+import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -18,24 +19,31 @@ from numpy.typing import NDArray
 
 from vinn_core.dataset import Dataset, save_episode
 from vinn_core.episode import Action, Episode, EpisodeBuffer, EpisodeInfo, Observation, Source
-from vinn_core.errors import VinnError
-from vinn_core.journal import JournalWriter, is_abandoned, read_journal, remove_journal
+from vinn_core.episode_file import fingerprint_of
+from vinn_core.errors import VinnError, WorkspaceError
+from vinn_core.files import disk_errors, remove_leftovers
+from vinn_core.journal import JournalWriter, claimed, read_journal
 from vinn_core.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 _SYNC_EVERY_S = 1.0
-_numbers = count(1)
 
 OnProblem = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class FinishedRecording:
-    """A finished episode and the journal that still backs it, None when that could not be written."""
+    """A finished episode and the journal that backs it.
+
+    Attributes:
+        journal: open, so that nobody recovers it meanwhile; None when it could not be made.
+        frames_in_journal: how many frames would come back from it: all, unless the disk was full while recording.
+    """
 
     episode: Episode
-    journal: Path | None
+    journal: JournalWriter | None
+    frames_in_journal: int
 
 
 class Recorder:
@@ -50,13 +58,15 @@ class Recorder:
         self._buffer = EpisodeBuffer(info)
         self._on_problem = on_problem
         self._journal: JournalWriter | None = None
+        self._journal_is_whole = True
+        self._frames_in_journal = 0
         self._ended = threading.Event()
         try:
-            path = episodes_folder / f".recording-{os.getpid()}-{next(_numbers)}.journal"
-            self._journal = JournalWriter(path)
-            self._journal.append(json.dumps(asdict(info)).encode())
+            # Named by the time, so that recordings are recovered in their order; a process id alone may come again.
+            self._journal = JournalWriter(episodes_folder / f".recording-{time.time_ns()}-{os.getpid()}.journal")
         except OSError as error:
-            self._give_up_journal(error)
+            self._report_journal(error)
+        self._add_to_journal(json.dumps(asdict(info)).encode())
         # Surviving a power cut needs fsync, which may take long: never in the control loop.
         self._sync = threading.Thread(target=self._sync_journal, name="recorder-sync", daemon=True)
         self._sync.start()
@@ -69,26 +79,17 @@ class Recorder:
     ) -> None:
         """Take one control tick in; returns when the operating system has it."""
         self._buffer.append(observation, action, executed_action, state)
-        if self._journal is not None:
-            try:
-                self._journal.append(_encode_step(observation, action, executed_action, state))
-            except OSError as error:
-                self._give_up_journal(error)
+        if self._journal_is_whole and self._add_to_journal(_encode_step(observation, action, executed_action, state)):
+            self._frames_in_journal += 1
 
     def finish(self, success: bool | None, source: Source) -> FinishedRecording:
-        """The episode with all steps; hand it to an `EpisodeWriter`, which removes the journal once all is safe."""
+        """The episode with all steps, of which there must be one at least.
+
+        Hand it to an `EpisodeWriter`, which removes the journal once all is safe.
+        """
         self._end_sync()
-        episode = self._buffer.finish(success, source)
-        if self._journal is None:
-            return FinishedRecording(episode, None)
-        path = self._journal.path
-        try:
-            self._journal.append(json.dumps({"success": success, "source": source}).encode())
-        except OSError as error:
-            logger.warning("the outcome could not be added to the journal: %s", error)
-        # The lock is kept until the writer is done, so that nobody recovers the journal meanwhile.
-        _open_journals[path] = self._journal
-        return FinishedRecording(episode, path)
+        self._add_to_journal(json.dumps({"success": success, "source": source}).encode())
+        return FinishedRecording(self._buffer.finish(success, source), self._journal, self._frames_in_journal)
 
     def discard(self) -> None:
         """Throw the episode away."""
@@ -97,23 +98,29 @@ class Recorder:
         if self._journal is not None:
             self._journal.remove()
 
-    def _give_up_journal(self, error: OSError) -> None:
+    def _add_to_journal(self, record: bytes) -> bool:
+        """Whether the journal has it. After a failure nothing more is added: what is there still may be recovered."""
+        if self._journal is None or not self._journal_is_whole:
+            return False
+        try:
+            self._journal.append(record)
+        except OSError as error:
+            self._report_journal(error)
+            return False
+        return True
+
+    def _report_journal(self, error: OSError) -> None:
+        self._journal_is_whole = False
         self._on_problem(
             f"The recording cannot be written to disk ({error.strerror or error}); it goes on in memory. "
-            "Free some space before you save it."
+            "Free some space or mend the disk before you save it."
         )
-        journal, self._journal = self._journal, None
-        if journal is not None:
-            journal.remove()
 
     def _sync_journal(self) -> None:
-        while not self._ended.wait(_SYNC_EVERY_S):
-            journal = self._journal
-            if journal is None:
-                return
+        while self._journal is not None and not self._ended.wait(_SYNC_EVERY_S):
             try:
-                os.fsync(journal.fileno())
-            except (OSError, ValueError) as error:
+                os.fsync(self._journal.fileno())
+            except OSError as error:
                 logger.warning("the recording's journal could not be flushed: %s", error)
 
     def _end_sync(self) -> None:
@@ -121,16 +128,15 @@ class Recorder:
         self._sync.join()
 
 
-_open_journals: dict[Path, JournalWriter] = {}
-"""Journals of finished episodes that are not written yet."""
-
-
 class EpisodeWriter:
     """Writes finished episodes to the workspace, one after the other, in a thread of its own.
 
+    What cannot be written is kept, and tried again with the next recording and when the writer is closed.
+
     Args:
         on_saved: called with the episode number, in the writer's thread.
-        on_failed: called with one sentence; the journal stays, so the episode comes back at the next start.
+        on_failed: called with one sentence, in the writer's thread: at the first failure of a recording, and when it
+            still cannot be written at the end. Its journal then stays for the next start.
     """
 
     def __init__(self, workspace: Workspace, on_saved: Callable[[int], None], on_failed: Callable[[str], None]) -> None:
@@ -146,34 +152,49 @@ class EpisodeWriter:
         self._queue.put(recording)
 
     def close(self) -> None:
-        """Wait until every episode is written."""
+        """Wait until every episode is written, or cannot be."""
         self._queue.put(None)
         self._thread.join()
 
     def _write_all(self) -> None:
+        kept: list[FinishedRecording] = []
         while (recording := self._queue.get()) is not None:
-            try:
-                number = save_episode(self._workspace.episodes_folder, recording.episode)
-            except VinnError as error:
-                kept = "" if recording.journal is None else " The recording is kept and comes back at the next start."
-                _release(recording.journal, remove=False)
-                self._on_failed(f"{error}{kept}")
-                continue
-            _release(recording.journal, remove=True)
-            try:
-                Dataset(self._workspace).rewrite_master()
-            except VinnError as error:
-                logger.warning("%s", error)
-            self._on_saved(number)
+            kept = [earlier for earlier in kept if self._save(earlier) is not None]
+            if sentence := self._save(recording):
+                kept.append(recording)
+                self._on_failed(f"{sentence} The recording is kept and saved with the next one, or on closing.")
+        for recording in kept:
+            if sentence := self._save(recording):
+                self._on_failed(f"{sentence} {_what_stays(recording)}")
+                if recording.journal is not None:
+                    recording.journal.close()
+
+    def _save(self, recording: FinishedRecording) -> str | None:
+        """None when the episode is safe, else a sentence that says why not."""
+        try:
+            number = save_episode(self._workspace.episodes_folder, recording.episode)
+        except VinnError as error:
+            return str(error)
+        except Exception as error:  # the thread must live on: later recordings wait for it
+            logger.exception("an episode could not be saved")
+            return f"The episode could not be saved: {error}."
+        try:
+            if recording.journal is not None:
+                recording.journal.remove()
+            Dataset(self._workspace).rewrite_master()
+        except (VinnError, OSError) as error:  # the episode is safe all the same
+            logger.warning("after saving episode %d: %s", number, error)
+        self._on_saved(number)
+        return None
 
 
-def _release(path: Path | None, remove: bool) -> None:
-    journal = _open_journals.pop(path, None) if path is not None else None
-    if journal is not None:
-        if remove:
-            journal.remove()
-        else:
-            journal.close()
+def _what_stays(recording: FinishedRecording) -> str:
+    frames, safe = len(recording.episode), recording.frames_in_journal
+    if safe == frames:
+        return "The recording is kept and comes back at the next start."
+    if safe == 0:
+        return f"The recording of {frames} frames is lost."
+    return f"Of its {frames} frames, the first {safe} are kept and come back at the next start."
 
 
 def recover_recordings(workspace: Workspace) -> list[str]:
@@ -181,38 +202,38 @@ def recover_recordings(workspace: Workspace) -> list[str]:
 
     Returns:
         One sentence for each recovered episode, and for each that cannot be recovered.
+
+    Raises:
+        WorkspaceError: the episodes folder cannot be read.
     """
     sentences = []
-    for path in sorted(workspace.episodes_folder.glob(".recording-*.journal")):
-        if not is_abandoned(path):
-            continue
-        try:
-            episode = _read_recording(path)
-            if episode is None:
-                remove_journal(path)
-                continue
-            number = save_episode(workspace.episodes_folder, episode)
-        except (VinnError, OSError, ValueError, KeyError) as error:
-            sentences.append(f"An interrupted recording ({path.name}) could not be recovered: {error}")
-            continue
-        remove_journal(path)
-        sentences.append(f"Recovered an interrupted recording of {len(episode)} frames as episode {number}.")
-    for leftover in workspace.episodes_folder.glob(".saving-*.hdf5"):
-        if not _is_running(int(leftover.name.split("-")[1])):
-            leftover.unlink(missing_ok=True)
-    if sentences:
-        Dataset(workspace).rewrite_master()
+    with disk_errors("looking for interrupted recordings"):
+        for path in sorted(workspace.episodes_folder.glob(".recording-*.journal")):
+            with claimed(path) as ours:
+                if ours and (sentence := _recover(workspace, path)):
+                    sentences.append(sentence)
+        for folder in (workspace.path, workspace.episodes_folder):
+            remove_leftovers(folder)
+    try:
+        Dataset(workspace).rewrite_master()  # a kill may have come between an episode and its link
+    except WorkspaceError as error:
+        logger.warning("%s", error)
     return sentences
 
 
-def _is_running(process: int) -> bool:
+def _recover(workspace: Workspace, path: Path) -> str | None:
+    """Make an episode of the journal at `path`; a sentence that says what became of it, None when it held nothing."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OSError):
-        return True
-    return True
+        episode = _read_recording(path)
+        known = {summary.fingerprint for summary in Dataset(workspace).summaries()}
+        if episode is None or fingerprint_of(episode) in known:  # killed before the first step, or just after saving
+            path.unlink()
+            return None
+        number = save_episode(workspace.episodes_folder, episode)
+        path.unlink()
+    except (VinnError, OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        return f"The interrupted recording {path.name} could not be recovered and is kept: {error}"
+    return f"Recovered an interrupted recording of {len(episode)} frames as episode {number}."
 
 
 def _read_recording(path: Path) -> Episode | None:

@@ -11,10 +11,9 @@ from vinn_core.workspace import Workspace
 
 
 def describe(workspace: Workspace) -> dict[str, Any]:
-    """Task, look, episodes by source, successes, frames, bytes, damaged files, encoders and indexes."""
+    """Task, look, cameras, episodes by source, successes, frames, bytes, damaged files, encoders and indexes."""
     dataset = Dataset(workspace)
     summaries = dataset.summaries()
-    indexes = workspace.indexes_folder
     return {
         "task": workspace.config.task,
         "look": workspace.config.look,
@@ -26,5 +25,5 @@ def describe(workspace: Workspace) -> dict[str, Any]:
         "bytes": sum(summary.path.stat().st_size for summary in summaries),
         "damaged": [sentence for _, sentence in dataset.damaged()],
         "encoders": [encoder.name for encoder in list_encoders(workspace.encoders_folder)],
-        "indexes": sorted(path.parent.name for path in indexes.glob("[!.]*/index.json")),
+        "indexes": sorted(path.parent.name for path in workspace.indexes_folder.glob("[!.]*/index.json")),
     }

@@ -33,17 +33,20 @@ class Workspace:
             lock: keep others that lock out while this is open. The window does; command-line jobs run beside it.
 
         Raises:
-            WorkspaceError: not a folder, not writable, workspace.json broken, open in another window, or `config` differs.
+            WorkspaceError: not a folder, not writable, workspace.json broken, open in another window, or `config`
+                differs.
         """
-        path = path.expanduser().resolve()
-        if path.exists() and not path.is_dir():
-            raise WorkspaceError(f"{path} is a file, not a workspace folder; choose a folder.")
-        file = path / "workspace.json"
         with disk_errors(f"opening the workspace {path}"):
+            path = path.expanduser().resolve()
+            file = path / "workspace.json"
+            if path.exists() and not path.is_dir():
+                raise WorkspaceError(f"{path} is a file, not a workspace folder; choose a folder.")
             if not file.exists() and path.exists() and any(path.iterdir()) and not (path / "episodes").exists():
                 raise WorkspaceError(f"{path} holds other files and is no workspace; choose an empty or new folder.")
             for name in _FOLDERS:
                 (path / name).mkdir(parents=True, exist_ok=True)
+        if not all(os.access(folder, os.W_OK | os.X_OK) for folder in (path, path / "episodes")):
+            raise WorkspaceError(f"{path} may not be written to; change its permissions, or choose another folder.")
         held = _take_lock(path) if lock else None
         try:
             if file.exists():
@@ -109,12 +112,13 @@ def _read_config(file: Path) -> WorkspaceConfig:
             raise ConfigError("it is not a JSON object.")
         return WorkspaceConfig.from_dict(values)
     except (OSError, ValueError, ConfigError) as error:
-        raise WorkspaceError(f"{file} cannot be read: {error} Mend the file, or choose another folder.") from error
+        reason = str(error).rstrip(".")
+        raise WorkspaceError(f"{file} cannot be read: {reason}. Mend the file, or choose another folder.") from error
 
 
 def _take_lock(path: Path) -> FileLock:
     holder = path / "log" / "open-by.txt"
-    lock = FileLock(path / "workspace.lock", timeout=0)
+    lock = FileLock(path / "workspace.lock", timeout=0, thread_local=False)
     with disk_errors(f"locking the workspace {path}"):
         try:
             lock.acquire()
