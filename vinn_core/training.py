@@ -1,10 +1,12 @@
-"""Fine-tuning an encoder by BYOL on the recorded frames: reports progress, can be stopped, resumes to the same place."""
+"""Fine-tuning an encoder by BYOL on the recorded frames: reports progress, stops on request, resumes where it was."""
 
 from __future__ import annotations
 
 import json
+import math
 import pickle
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -14,16 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vinn_core.augmentation import Augmentation
-from vinn_core.byol import Byol, learning_rate, target_decay
+from vinn_core.byol import Byol, StepResult, learning_rate, target_decay
 from vinn_core.config import TrainConfig
-from vinn_core.dataset import Dataset, load_frames
-from vinn_core.encoder import create_encoder, images_to_tensor, save_encoder
+from vinn_core.dataset import Dataset, EpisodeSummary, load_frames
+from vinn_core.encoder import create_encoder, images_to_tensor, save_encoder, save_tensors
 from vinn_core.encoder_store import CHECKPOINT_FILE, HISTORY_FILE
 from vinn_core.errors import DatasetError, EncoderError
-from vinn_core.files import disk_errors, replace_file
+from vinn_core.files import disk_errors, replace_file, replace_text
 from vinn_core.progress import Message, Report, StageProgress, StopRequest, TrainingMetrics
 from vinn_core.torch_setup import choose_device, torch
 from vinn_core.workspace import Workspace
+
+from torch import Tensor  # isort: skip  # after torch_setup
 
 _CHECKPOINT_EVERY_S = 30.0
 _REPORT_EVERY_S = 0.25
@@ -48,20 +52,33 @@ def train_on_workspace(
     summaries = dataset.summaries()
     if not summaries:
         raise DatasetError(
-            "There are no episodes yet. Record at least one demonstration, or add scripted ones (vinn collect), then train."
+            "There are no episodes yet. "
+            "Record at least one demonstration, or add scripted ones (vinn collect), then train."
         )
     for _, sentence in dataset.damaged():
         report(Message(f"{sentence} It is left out.", "warning"))
-    frames = [load_frames(summary.path, camera) for summary in summaries for camera in config.cameras]
     return train(
-        np.concatenate(frames),
+        _all_frames(summaries, config.cameras),
         config,
         workspace.encoders_folder / name,
         report,
         stop,
         resume,
-        dataset_fingerprint=dataset.fingerprint(),
+        dataset_fingerprint="+".join(summary.fingerprint for summary in summaries),
     )
+
+
+def _all_frames(summaries: Sequence[EpisodeSummary], cameras: Sequence[str]) -> NDArray[np.uint8]:
+    """The frames of all episodes and cameras, (N, H, W, 3) uint8."""
+    frames = [(summary, load_frames(summary.path, camera)) for summary in summaries for camera in cameras]
+    first = frames[0][1].shape[1:]
+    for summary, some in frames:
+        if some.shape[1:] != first:
+            raise DatasetError(
+                f"The pictures of episode {summary.number} are {some.shape[2]} x {some.shape[1]} pixels, those of "
+                f"episode {summaries[0].number} {first[1]} x {first[0]}; delete the odd episodes, then train."
+            )
+    return np.concatenate([some for _, some in frames])
 
 
 def train(
@@ -79,16 +96,20 @@ def train(
     time limit, ends bit-equal to a run that was never stopped. With 0 epochs the start weights are written as they are.
 
     Returns:
-        {"name", "stopped", "frames", "steps", "seconds", "loss", "collapse", "origin", "fingerprint"}.
+        {"name", "stopped", "frames", "steps", "seconds", "loss", "collapse"}; the last two are None before the first
+        step. And, unless stopped, {"origin", "fingerprint"}.
 
     Raises:
-        EncoderError: the start weights cannot be had, the disk is full, nothing to resume, the checkpoint belongs to other
-            settings or episodes, or the loss is no longer finite.
+        DatasetError: there are no frames.
+        EncoderError: the start weights cannot be had, the disk is full, nothing to resume, the checkpoint belongs to
+            other settings or episodes, the GPU's memory is too small, or the loss is no longer finite.
     """
+    if len(frames) == 0:
+        raise DatasetError("There are no frames to train on. Record at least one demonstration, then train.")
     run = _Run(frames, config, folder, dataset_fingerprint)
     if resume:
         run.load_checkpoint()
-    elif config.epochs > 0:
+    else:
         run.start_history()
     report(Message(f"Training starts from: {run.encoder.weights_origin}."))
     run.go(report, stop)
@@ -124,16 +145,16 @@ class _Run:
             self._byol = Byol(
                 self.encoder, config.projection_size, config.hidden_size, config.frozen_stages, config.fix_batchnorm
             )
-        self._byol.to(self._device, memory_format=torch.channels_last).train()
+        self._byol.to(self._device).to(memory_format=torch.channels_last).train()
         self._optimiser = torch.optim.AdamW(self._byol.trainable(), lr=1e-8, weight_decay=config.weight_decay)
-        self._generator = torch.Generator()
+        self._generator = torch.Generator(self._device)
         self._augmentation = Augmentation(config.colour_strength, config.crop, self._generator)
         self._steps_per_epoch = max(1, len(frames) // config.batch_size)
         self.total_steps = config.epochs * self._steps_per_epoch
         self.step = 0
         self.seconds = 0.0
-        self.loss = float("nan")
-        self.collapse = float("nan")
+        self.loss: float | None = None
+        self.collapse: float | None = None
 
     @property
     def unfinished(self) -> bool:
@@ -150,6 +171,8 @@ class _Run:
         checkpoint_at = reported_at = monotonic()
         first_step, before = self.step, self.seconds
         started = monotonic()
+        if self.unfinished:
+            report(StageProgress(_STAGE, self.step, self.total_steps, "step"))
         while self.unfinished and not stop:
             rate = self._train_step()
             now = monotonic()
@@ -173,22 +196,39 @@ class _Run:
         rate = learning_rate(config.learning_rate, self.step, share)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        images = images_to_tensor(self._frames[self._batch()]).to(self._device)
-        self._generator.manual_seed(config.seed * 1_000_003 + self.step)
+        try:
+            result = self._learn(images_to_tensor(self._frames[self._batch()]).to(self._device))
+        except torch.cuda.OutOfMemoryError as error:
+            raise EncoderError(
+                f"the GPU's memory is too small for batch_size = {config.batch_size} at {config.image_size} pixels; "
+                "use a smaller batch, such as half of it, or the device cpu."
+            ) from error
+        self._byol.update_target(target_decay(config.target_decay, share))
+        self.loss, self.collapse = float(result.loss.detach()), result.collapse
+        if not math.isfinite(self.loss):
+            raise EncoderError(
+                f"training diverged at step {self.step} (the loss is {self.loss}); train anew with a learning rate "
+                f"below {config.learning_rate:g}, such as {config.learning_rate / 10:g}."
+            )
+        self.step += 1
+        return rate
+
+    def _learn(self, images: Tensor) -> StepResult:
+        """Draw two views of each image and follow the gradient of their loss."""
+        self._generator.manual_seed(self._config.seed * 1_000_003 + self.step)
         first, second = self._augmentation(images), self._augmentation(images)
-        # bfloat16 pays on GPUs only; on CPUs without matrix units it is far slower than float32.
-        precision = torch.autocast("cuda", torch.bfloat16) if self._device.type == "cuda" else nullcontext()
-        with precision:
+        with self._precision():
             result = self._byol(first, second)
         self._optimiser.zero_grad(set_to_none=True)
         result.loss.backward()
         self._optimiser.step()
-        self._byol.update_target(target_decay(config.target_decay, share))
-        self.loss, self.collapse = float(result.loss.detach()), result.collapse
-        if not np.isfinite(self.loss):
-            raise EncoderError("training diverged (the loss is not finite); use a smaller learning rate, such as 1e-4.")
-        self.step += 1
-        return rate
+        return result
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """bfloat16 where there are units for it; elsewhere, and on most CPUs, it is far slower than float32."""
+        if self._device.type == "cuda" and torch.cuda.get_device_capability(self._device) >= (8, 0):
+            return torch.autocast("cuda", torch.bfloat16)
+        return nullcontext()
 
     def _batch(self) -> NDArray[np.intp]:
         epoch, place = divmod(self.step, self._steps_per_epoch)
@@ -199,6 +239,8 @@ class _Run:
         share = self._share()
         left = self.seconds * (1.0 - share) / share if share > 0 else None
         report(StageProgress(_STAGE, self.step, max(self.step, round(self.step / share)), "step", left))
+        assert self.loss is not None
+        assert self.collapse is not None
         metrics = TrainingMetrics(
             self.step, self.step / self._steps_per_epoch, self.loss, self.collapse, rate, images_per_second
         )
@@ -217,7 +259,7 @@ class _Run:
             (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
     def save_checkpoint(self) -> None:
-        """Keep all that is needed to go on. Raises EncoderError when the disk refuses; the last checkpoint then stays."""
+        """Keep all that is needed to go on. Raises EncoderError when the disk refuses; the last one then stays."""
         content = {
             "config": self._config.to_json(),
             "dataset": self._dataset_fingerprint,
@@ -225,10 +267,12 @@ class _Run:
             "optimiser": self._optimiser.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "loss": self.loss,
+            "collapse": self.collapse,
         }
         with disk_errors("saving the checkpoint", EncoderError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self._folder / CHECKPOINT_FILE, lambda path: torch.save(content, path))
+            replace_file(self._folder / CHECKPOINT_FILE, lambda path: save_tensors(content, path))
 
     def load_checkpoint(self) -> None:
         """Go back to where a stopped run was."""
@@ -245,10 +289,24 @@ class _Run:
                 self._byol.load_state_dict(content["networks"])
                 self._optimiser.load_state_dict(content["optimiser"])
                 self.step, self.seconds = content["step"], content["seconds"]
+                self.loss, self.collapse = content["loss"], content["collapse"]
+                self._forget_history_after_checkpoint()
                 return
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise EncoderError(
                 f"the checkpoint of encoder '{self._folder.name}' is damaged; train it again without --resume."
             ) from error
         what = "episodes" if same_config else "settings"
         raise EncoderError(f"the checkpoint of encoder '{self._folder.name}' belongs to other {what}; train it anew.")
+
+    def _forget_history_after_checkpoint(self) -> None:
+        """Leave out of the history what a killed run did after its last checkpoint: it will be done again."""
+        if not self._history().exists():
+            return
+        kept = []
+        for line in self._history().read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):  # the kill may have cut the last line short
+                if json.loads(line)["step"] <= self.step:
+                    kept.append(f"{line}\n")
+        with disk_errors("resuming the training", EncoderError):
+            replace_text(self._history(), "".join(kept))

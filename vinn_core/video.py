@@ -93,7 +93,7 @@ def _picture(scene: NDArray[np.uint8], snapshot: Snapshot, camera: str, frames: 
     state = "success" if snapshot.succeeded else "VINN in control"
     draw.text((12, 10), f"seed {snapshot.seed}   {snapshot.elapsed_s:4.1f} s   {state}", _TEXT, title)
     decided_on: Observation = snapshot.decided_on
-    tiles = [(decided_on.images[camera], "live", None)]
+    tiles: list[tuple[NDArray[np.uint8], str, float | None]] = [(decided_on.images[camera], "live", None)]
     if snapshot.decision is not None:
         for neighbour in snapshot.decision.neighbours[:5]:
             label = f"ep {neighbour.episode}  {neighbour.step / 10:.1f} s  d {neighbour.distance:.2f}"
