@@ -2,10 +2,15 @@
 
 Triton carries its own LLVM, whose symbols clash with those of Mesa's software renderer: importing Triton after an
 OpenGL context was made ends the process with a segmentation fault. We never compile models, so Triton is kept out.
+
+Threads that wait for one another sleep instead of spinning: beside a busy window, spinning made training ten times
+slower.
 """
 
 from __future__ import annotations
 
+import os
+import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +19,15 @@ from vinn_core.errors import EncoderError
 
 if "triton" not in sys.modules:
     sys.modules["triton"] = None  # type: ignore[assignment]  # `import triton` now raises ImportError, which torch handles
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by OpenMP when torch loads it
 
 import torch
 
-__all__ = ["choose_device", "one_thread", "torch", "use_one_thread"]
+__all__ = ["DAMAGE", "choose_device", "one_thread", "torch", "use_one_thread"]
+
+
+DAMAGE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
+"""What torch.load and load_state_dict raise for files that are damaged or hold something else."""
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
