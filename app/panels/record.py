@@ -25,6 +25,7 @@ from app.icons import icon
 from app.shortcuts import DISCARD, NEXT_SEED, OUTCOME, RECORD, RESET
 from vinn_core.config import LOOKS
 from vinn_core.messages import (
+    CommandRefused,
     DiscardRecording,
     Event,
     RecordingDiscarded,
@@ -78,6 +79,8 @@ class RecordPanel(QWidget):
         self._frames = 0
         self._succeeded = False
         self._recording = False
+        self._starting = False
+        self._saving = False
         self._dropped = 0
         self.outcome = Outcome.DETECTED
         self.ask_from_s = 3.0
@@ -204,6 +207,7 @@ class RecordPanel(QWidget):
 
     def save(self) -> None:
         """Finish the recording."""
+        self._saving = True
         self.command.emit(StopRecording(self.outcome.success))
 
     def discard_now(self) -> None:
@@ -213,7 +217,8 @@ class RecordPanel(QWidget):
     def _record(self) -> None:
         if self._recording:
             self.save()
-        else:
+        elif not self._starting:  # a second press before the first has been answered is no second wish
+            self._starting = True
             self.command.emit(StartRecording(self._operator))
         self._show_state()  # the button shows what the session does, not what was clicked
 
@@ -271,11 +276,15 @@ class RecordPanel(QWidget):
 
     def handle_event(self, event: Event) -> None:
         match event:
+            case CommandRefused():
+                self._starting = False
             case RecordingStarted():
+                self._starting = False
                 self._recording, self._frames, self._succeeded = True, 0, False
             case RecordingFinished():
+                advance = self._saving and self.advance_box.isChecked()
                 self._end()
-                if self.advance_box.isChecked():
+                if advance:  # what a program has recorded, it follows up itself
                     self._next_seed()
             case RecordingDiscarded():
                 self._end()
@@ -284,7 +293,7 @@ class RecordPanel(QWidget):
         self._show_state()
 
     def _end(self) -> None:
-        self._recording, self._frames, self._succeeded = False, 0, False
+        self._recording, self._saving, self._frames, self._succeeded = False, False, 0, False
         self.outcome = Outcome.DETECTED
 
     def _show_scene(self, seed: int, look: str) -> None:

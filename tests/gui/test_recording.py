@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,22 @@ from app.main_window import MainWindow
 from app.panels.record import Outcome
 from vinn_core.dataset import load_episode
 from vinn_core.episode import Source
+from vinn_core.messages import Snapshot, StartRecording, StopRecording
+from vinn_core.pacing import PacingStatus
 
 
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "episodes").glob("*.hdf5"))
 
 
-def recorded_frames(window: MainWindow) -> int:
+def newest(window: MainWindow) -> Snapshot:
     snapshot = window.session.take_snapshot()
-    return snapshot.recorded_frames or 0 if snapshot is not None else 0
+    assert snapshot is not None
+    return snapshot
+
+
+def recorded_frames(window: MainWindow) -> int:
+    return newest(window).recorded_frames or 0
 
 
 def wait_until_recorded(qtbot: QtBot, window: MainWindow, frames: int) -> None:
@@ -150,10 +158,23 @@ def test_n_and_the_seed_box_choose_the_scene_and_the_look_box_its_look(window: M
     assert box.value() == 42
 
 
-def test_lost_ticks_are_shown_and_there_are_none(window: MainWindow, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: window.session.pacing.ticks > 10, timeout=20_000)
-    assert "dropped" in window.status_line.pacing.text()
-    assert f"{window.session.pacing.dropped} ticks dropped" in window.record.status.text()
+def test_lost_ticks_are_shown(window: MainWindow, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: "dropped" in window.status_line.pacing.text(), timeout=20_000)
+    window.record.show_pacing(PacingStatus(ticks=100, overruns=9, dropped=4))
+    assert "4 ticks dropped" in window.record.status.text()
+    window.status_line.show(replace(newest(window), tick=1000), PacingStatus(ticks=100, overruns=9, dropped=4))
+    assert "9 overruns" in window.status_line.pacing.text()
+    assert "4 dropped" in window.status_line.pacing.text()
+
+
+def test_a_recording_that_a_program_ends_does_not_change_the_seed(window: MainWindow, qtbot: QtBot) -> None:
+    window.send(StartRecording())
+    wait_until_recorded(qtbot, window, 2)
+    with qtbot.waitSignal(window.store.changed, timeout=20_000):
+        window.send(StopRecording())
+    tick = newest(window).tick
+    qtbot.waitUntil(lambda: newest(window).tick > tick + 2, timeout=10_000)
+    assert newest(window).seed == 0
 
 
 @pytest.mark.parametrize(
