@@ -198,7 +198,8 @@ class IndexConfig(JsonConfig):
     """How frames become searchable vectors.
 
     Attributes:
-        whiten: dimensions kept by PCA whitening of the camera embedding; 0 turns it off.
+        whiten: dimensions kept by PCA of the camera embedding; 0 turns it off.
+        whitening_strength: 1 gives all kept dimensions equal variance, 0 leaves their variances as they are.
         proprioception_weight: weight of end-effector height, tilt and gripper opening beside the camera embedding.
         camera_weights: one per camera of the encoder; None is equal weights.
         trees, search_k: of Annoy. search_k -1 is Annoy's default.
@@ -206,7 +207,8 @@ class IndexConfig(JsonConfig):
         leave_out_idle: leave out the standing still at the start and end of each demonstration.
     """
 
-    whiten: int = 64
+    whiten: int = 32
+    whitening_strength: float = 0.5
     proprioception_weight: float = 0.3
     camera_weights: tuple[float, ...] | None = None
     trees: int = 20
@@ -218,6 +220,7 @@ class IndexConfig(JsonConfig):
 
     def __post_init__(self) -> None:
         _require(self.whiten >= 0, f"whiten = {self.whiten}; use 0 (off) or more.")
+        _require(0 <= self.whitening_strength <= 1, f"whitening_strength = {self.whitening_strength}; use 0 to 1.")
         _require(self.trees >= 1, f"trees = {self.trees}; use 1 or more.")
         _require(self.neighbours >= 1, f"k = {self.neighbours}; use k >= 1.")
         _require(self.temperature > 0, f"temperature = {self.temperature}; use above 0.")

@@ -120,7 +120,10 @@ class EmbeddingTransform:
         blocks = []
         for values, weight in zip(features.values(), weights, strict=True):
             subset = values[np.linspace(0, len(values) - 1, min(len(values), FIT_FRAMES)).round().astype(np.int64)]
-            block = _whitening(subset, config.whiten) if config.whiten else _centring(subset)
+            if config.whiten:
+                block = _whitening(subset, config.whiten, config.whitening_strength)
+            else:
+                block = _centring(subset)
             blocks.append(block.with_mean_norm(subset, weight))
         spread = proprioception.std(axis=0)
         inverse = np.where(spread > CONSTANT_SPREAD, 1.0 / np.maximum(spread, CONSTANT_SPREAD), 0.0)
@@ -180,8 +183,8 @@ def _centring(values: NDArray[np.float32]) -> Block:
     return Block(values.mean(axis=0, dtype=np.float64), np.ones(values.shape[1]))
 
 
-def _whitening(values: NDArray[np.float32], dimensions: int) -> Block:
-    """PCA whitening of (N, F) to at most `dimensions` columns of unit variance; fewer where the data has fewer."""
+def _whitening(values: NDArray[np.float32], dimensions: int, strength: float) -> Block:
+    """PCA of (N, F) to at most `dimensions` columns, fewer where the data has fewer; at `strength` 1 of unit variance."""
     mean = values.mean(axis=0, dtype=np.float64)
     centred = values.astype(np.float64) - mean
     rows, columns = centred.shape
@@ -196,7 +199,7 @@ def _whitening(values: NDArray[np.float32], dimensions: int) -> Block:
     components *= np.where(components[largest, np.arange(components.shape[1])] < 0, -1.0, 1.0)
     variances = variances / max(rows - 1, 1)
     eps = RELATIVE_EPS * variances[:1]
-    return Block(mean, components / np.sqrt(variances + eps))
+    return Block(mean, components / (variances + eps) ** (0.5 * strength))
 
 
 def _leading_eigenpairs(matrix: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:

@@ -19,7 +19,7 @@ class Lift:
     name = "lift"
     title = "Lift the cube"
     scene_file = "lift.xml"
-    time_limit_s = 10.0
+    time_limit_s = 15.0
     hint = "Move the gripper above the cube, turn it to the cube's sides, lower it, close it, and raise the cube."
 
     def sample_reset(self, random: np.random.Generator) -> ResetPose:
