@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from math import sqrt
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
-from vinn_core.config import ConfigError, PolicyConfig, WorkspaceConfig
+from vinn_core.config import PolicyConfig, WorkspaceConfig
 from vinn_core.episode import Action, Observation
+from vinn_core.errors import ConfigError
 from vinn_core.expert import ExpertPolicy
 from vinn_core.messages import SetPolicy
 from vinn_core.policy import Decision, Policy
@@ -106,8 +108,6 @@ _evaluator: Evaluator | None = None
 
 def _start_worker(path: str, spec: EvaluationSpec) -> None:
     global _evaluator
-    from pathlib import Path
-
     if spec.policy == "vinn":
         from vinn_core.torch_setup import use_one_thread
 

@@ -18,8 +18,8 @@ def replay(workspace: Workspace, number: int, by_states: bool) -> dict[str, Any]
 
     Returns:
         {"episode", "by": "states" or "actions", "steps", "final_state_error": largest absolute difference of the
-        positions in the last recorded state, "final_object_error_m": distance of the object there [m], "success": whether
-        the task is solved at any moment of the replay}.
+        positions in the last recorded state, "final_object_error_m": distance of the object there [m], "success":
+        whether the task is solved at any moment of the replay}.
 
     Raises:
         DatasetError: no such episode, or it is damaged. SceneError: it was recorded in another scene.
@@ -46,9 +46,8 @@ def replay_in(simulation: Simulation, episode: Episode, by_states: bool) -> dict
         solved = solved or simulation.succeeded()
     positions = simulation.model.nq
     difference = simulation.state()[1 : 1 + positions] - episode.states[-1][1 : 1 + positions]
-    if len(episode):
-        simulation.step(Action.from_array(episode.executed_actions[-1]))
-        solved = solved or simulation.succeeded()
+    simulation.step(Action.from_array(episode.executed_actions[-1]))  # what it leads to is not among the states
+    solved = solved or simulation.succeeded()
     free = simulation.model.jnt_type == 0  # mjJNT_FREE
     objects = [difference[address : address + 3] for address in simulation.model.jnt_qposadr[free]]
     return {
