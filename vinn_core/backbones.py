@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from vinn_core.errors import EncoderError
-from vinn_core.torch_setup import torch
+from vinn_core.torch_setup import DAMAGE, torch
 
 from torch import Tensor, nn  # isort: skip  # after torch_setup
 import torchvision.models as tv  # isort: skip
@@ -139,7 +138,7 @@ def _hub_errors(title: str, weights: tv.WeightsEnum | None) -> Iterator[None]:
             f"the ImageNet weights of {title} could not be downloaded ({error}). Go online, or {others}, or download "
             f"{weights.url} elsewhere and put it at {file}."
         ) from error
-    except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+    except DAMAGE as error:
         raise EncoderError(f"the ImageNet weights of {title} are damaged. Delete {file}, or {others}.") from error
     finally:
         socket.setdefaulttimeout(patience_s)

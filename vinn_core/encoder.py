@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import pickle
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from vinn_core.config import EncoderConfig, TrainConfig
 from vinn_core.encoder_store import WEIGHTS_FILE, StoredEncoder, read_stored_encoder, write_stored_encoder
 from vinn_core.errors import EncoderError
 from vinn_core.files import disk_errors
-from vinn_core.torch_setup import one_thread, torch
+from vinn_core.torch_setup import DAMAGE, one_thread, torch
 
 from torch import Tensor, nn  # isort: skip  # after torch_setup
 from torch.nn.functional import adaptive_avg_pool2d, interpolate  # isort: skip
@@ -163,7 +162,7 @@ def load_encoder(folder: Path) -> Encoder:
     encoder = Encoder(stored.train.encoder, make_untrained_backbone(stored.train.backbone), stored.train.cameras)
     try:
         encoder.load_state_dict(torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except DAMAGE as error:
         raise EncoderError(f"the weights of encoder '{folder.name}' are damaged; train it again.") from error
     if encoder.fingerprint != stored.fingerprint:
         raise EncoderError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
@@ -22,9 +21,9 @@ from vinn_core.dataset import Dataset, EpisodeSummary, load_frames
 from vinn_core.encoder import create_encoder, images_to_tensor, save_encoder, save_tensors
 from vinn_core.encoder_store import CHECKPOINT_FILE, HISTORY_FILE
 from vinn_core.errors import DatasetError, EncoderError
-from vinn_core.files import disk_errors, replace_file, replace_text
+from vinn_core.files import disk_errors, remove_leftovers, replace_file, replace_text
 from vinn_core.progress import Message, Report, StageProgress, StopRequest, TrainingMetrics
-from vinn_core.torch_setup import choose_device, torch
+from vinn_core.torch_setup import DAMAGE, choose_device, torch
 from vinn_core.workspace import Workspace
 
 from torch import Tensor  # isort: skip  # after torch_setup
@@ -255,6 +254,7 @@ class _Run:
         """Begin a new run in the folder: forget the history and checkpoint of the last one."""
         with disk_errors("starting the training", EncoderError):
             self._folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self._folder)
             self._history().unlink(missing_ok=True)
             (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
@@ -292,7 +292,7 @@ class _Run:
                 self.loss, self.collapse = content["loss"], content["collapse"]
                 self._forget_history_after_checkpoint()
                 return
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        except DAMAGE as error:
             raise EncoderError(
                 f"the checkpoint of encoder '{self._folder.name}' is damaged; train it again without --resume."
             ) from error
@@ -309,4 +309,5 @@ class _Run:
                 if json.loads(line)["step"] <= self.step:
                     kept.append(f"{line}\n")
         with disk_errors("resuming the training", EncoderError):
+            remove_leftovers(self._folder)
             replace_text(self._history(), "".join(kept))
