@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QSettings, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QShowEvent
 from PySide6.QtWidgets import (
     QLabel,
@@ -38,6 +38,7 @@ from app.shortcuts import STOP, ShortcutsDialog
 from app.status_line import StatusLine
 from app.viewport import Viewport, opengl_missing
 from app.widgets.wording import count
+from app.window_settings import restore_settings, save_settings
 from app.workspace import WorkspaceModel
 from vinn_core import __version__
 from vinn_core.messages import (
@@ -51,7 +52,7 @@ from vinn_core.messages import (
     StopReplay,
 )
 from vinn_core.task import load_task
-from vinn_core.teleop import TeleopFrame, TeleopInput
+from vinn_core.teleop import TeleopInput
 
 if TYPE_CHECKING:
     from vinn_core.recorder import FinishedRecording
@@ -60,9 +61,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_GEOMETRY_KEY, _LAYOUT_KEY = "window/geometry", "window/layout"
-_SPEED_KEY, _FRAME_KEY, _ADVANCE_KEY = "teleop/speed", "teleop/frame", "record/next_seed_after_saving"
-_LAYOUT_VERSION = 1
 _FIRST_SIZE = (1280, 800)
 
 
@@ -134,7 +132,8 @@ class MainWindow(QMainWindow):
         make_menus(self, recent)
         make_toolbar(self)
         self._connect()
-        self._restore_settings()
+        self.resize(*_FIRST_SIZE)
+        restore_settings(self)
         if problem is not None:
             self.status_line.show_drawing("Offscreen pictures")
             self.notifications.show_message(
@@ -326,22 +325,6 @@ class MainWindow(QMainWindow):
         about.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         about.open()
 
-    def _restore_settings(self) -> None:
-        settings = QSettings()
-        speed, frame = str(settings.value(_SPEED_KEY, "")), str(settings.value(_FRAME_KEY, ""))
-        actions = self.teleop.speed_actions.actions()
-        if speed.isdigit() and int(speed) < len(actions):
-            actions[int(speed)].trigger()
-        if frame in list(TeleopFrame):
-            self.teleop.set_frame(TeleopFrame(frame))
-        self.record.advance_box.setChecked(settings.value(_ADVANCE_KEY, "true") in (True, "true"))
-        self.resize(*_FIRST_SIZE)
-        geometry, layout = settings.value(_GEOMETRY_KEY), settings.value(_LAYOUT_KEY)
-        if isinstance(geometry, QByteArray):
-            self.restoreGeometry(geometry)
-        if isinstance(layout, QByteArray):
-            self.restoreState(layout, _LAYOUT_VERSION)
-
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.record.recording:
             event.ignore()
@@ -375,12 +358,7 @@ class MainWindow(QMainWindow):
         if self._closing:
             return
         self._closing = True
-        settings = QSettings()
-        settings.setValue(_GEOMETRY_KEY, self.saveGeometry())
-        settings.setValue(_LAYOUT_KEY, self.saveState(_LAYOUT_VERSION))
-        settings.setValue(_SPEED_KEY, self.teleop.speed)
-        settings.setValue(_FRAME_KEY, self.teleop.frame.value)
-        settings.setValue(_ADVANCE_KEY, self.record.advance_box.isChecked())
+        save_settings(self)
         self.session.stop()
         QCoreApplication.sendPostedEvents(self, QEvent.Type.MetaCall)
         self.viewport.close_renderer()
