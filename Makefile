@@ -5,6 +5,7 @@ VENV_PYTHON := .venv/bin/python
 ON_SCREEN := $(VENV_PYTHON) -m vinn_core.virtual_display
 # Hand options on: make run ARGS="--workspace ~/lift", make test ARGS="-k index", make bench ARGS="--save bench.json"
 ARGS ?=
+WORKSPACE ?= demo-report/workspaces/none
 
 .PHONY: help run demo test lint ruff types contracts format bench docs install install-dev clean
 
@@ -20,7 +21,8 @@ run: install ## start the window; without a display: the same as make demo
 	fi
 
 demo: install ## demonstrations, training, index and rollouts without a window; the report goes to demo-report/
-	$(ON_SCREEN) $(VENV_PYTHON) -m vinn_core.demo $(ARGS)
+	$(VENV_PYTHON) -m vinn_core.demo $(ARGS)
+	$(ON_SCREEN) $(VENV_PYTHON) -m app.screenshot demo-report/window.png --workspace demo-report/workspaces/none
 
 test: install-dev ## all tests
 	$(VENV_PYTHON) -m pytest $(ARGS)
@@ -44,8 +46,8 @@ format: install-dev ## let ruff lay out the code
 bench: install-dev ## benchmarks against peers; ARGS="--save FILE" or ARGS="--compare FILE"
 	$(ON_SCREEN) $(VENV_PYTHON) benchmarks/run_all.py $(ARGS)
 
-docs: install-dev ## make the pictures in docs/images again
-	$(VENV_PYTHON) -m pytest -m docs --save-pictures $(ARGS)
+docs: install ## make the picture in docs/images again, from a workspace with an index: WORKSPACE=FOLDER
+	$(ON_SCREEN) $(VENV_PYTHON) -m app.screenshot docs/images/window.png --workspace $(WORKSPACE)
 
 install: ## what a user needs
 	@$(PYTHON) scripts/install.py

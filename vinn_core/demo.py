@@ -32,7 +32,7 @@ _FILMED_ROLLOUTS = 6
 
 
 def encoders_compared(preset: TrainConfig) -> dict[str, TrainConfig]:
-    """The encoders of the report: trained by BYOL, its start weights as they are, and random weights; same architecture."""
+    """The encoders of the report, alike but for their weights: trained by BYOL, its start weights, and random ones."""
     untrained = replace(preset, epochs=0)
     return {
         "success_rate": preset,
@@ -102,9 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder = report / "workspaces" / look
             shutil.rmtree(folder, ignore_errors=True)
             with Workspace.open(folder, WorkspaceConfig(look=look)) as workspace:
-                results[look] = run_look(
-                    workspace, options.demonstrations, options.rollouts, PRESETS[options.preset]
-                )
+                results[look] = run_look(workspace, options.demonstrations, options.rollouts, PRESETS[options.preset])
                 seeds = list(range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + min(_FILMED_ROLLOUTS, options.rollouts)))
                 spec = EvaluationSpec("vinn", "default", look)
                 record_video(workspace, spec, seeds, report / f"rollouts-{look}.mp4", JobOutput().report)
