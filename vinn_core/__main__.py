@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vinn_core import __version__
+from vinn_core.arguments import BAD_INPUT, OneLineParser, at_least, folder_name
 from vinn_core.command_output import JobOutput
 from vinn_core.config import (
     BACKBONES,
@@ -21,18 +26,18 @@ from vinn_core.config import (
     WorkspaceConfig,
     preset,
 )
-from vinn_core.errors import VinnError
+from vinn_core.errors import ConfigError, VinnError
 
-BAD_INPUT = 2
 STOPPED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 on success, 2 for bad input (one clear line on stderr), 3 when stopped early."""
     options = _parser().parse_args(arguments)
-    output = JobOutput(as_json=options.json, as_events=getattr(options, "events", False))
+    output = JobOutput(as_json=options.json, as_events=options.events)
     try:
-        return options.run(options, output)
+        with _stopped_by_signals(output) if options.long else nullcontext():
+            return options.run(options, output)
     except VinnError as error:
         output.fail(str(error))
         return BAD_INPUT
@@ -42,6 +47,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         output.fail("Stopped.")
         return STOPPED
+
+
+@contextmanager
+def _stopped_by_signals(output: JobOutput) -> Iterator[None]:
+    """Ctrl-C ends a long job as the window's stop button does: it keeps what it has. The second one ends it at once."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def stop(number: int, frame: object) -> None:
+        output.stop.set()
+        for name in signals:
+            signal.signal(name, signal.default_int_handler)
+
+    for number in signals:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _open(options: argparse.Namespace, create: bool = False) -> Any:
@@ -79,7 +107,8 @@ def _replay(options: argparse.Namespace, output: JobOutput) -> int:
         result = replay(workspace, options.episode, options.states)
     output.finish(
         result,
-        f"episode {result['episode']} by {result['by']}: final object error {result['final_object_error_m'] * 1e3:.3f} mm, "
+        f"episode {result['episode']} by {result['by']}: "
+        f"final object error {result['final_object_error_m'] * 1e3:.3f} mm, "
         f"{'solved' if result['success'] else 'not solved'}",
     )
     return 0
@@ -142,14 +171,18 @@ def _evaluate(options: argparse.Namespace, output: JobOutput) -> int:
     from vinn_core.evaluation import EvaluationSpec, evaluate
 
     with _open(options) as workspace:
-        retrieval = None
-        if options.k is not None or options.temperature is not None:
-            defaults = PolicyConfig()
-            retrieval = PolicyConfig(options.k or defaults.neighbours, options.temperature or defaults.temperature)
+        if options.video and options.policy != "vinn":
+            raise ConfigError(f"--video shows neighbours, which the policy {options.policy} has none of; leave it out.")
+        changes = {"neighbours": options.k, "temperature": options.temperature}
+        given = {name: value for name, value in changes.items() if value is not None}
+        retrieval = replace(PolicyConfig(), **given) if given else None
         spec = EvaluationSpec(options.policy, options.index, options.look or workspace.config.look, retrieval)
         result = evaluate(
             workspace, spec, options.episodes, options.seed, output.report, output.stop, options.processes
         )
+        if output.stop:
+            output.stopped(f"Stopped after {result['episodes']} rollouts.", result)
+            return STOPPED
         if options.video:
             from vinn_core.video import record_video
 
@@ -180,15 +213,13 @@ def _doctor(options: argparse.Namespace, output: JobOutput) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="vinn", description="Teach a robot arm by showing: record, train, index, run."
-    )
+    parser = OneLineParser(prog="vinn", description="Teach a robot arm by showing: record, train, index, run.")
     parser.add_argument("--version", action="version", version=f"vinn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, text: str, workspace: bool = True, long: bool = False) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, long=long, events=False)
         added.add_argument("--workspace", type=Path, required=workspace, help="workspace folder")
         added.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
         if long:
@@ -202,16 +233,18 @@ def _parser() -> argparse.ArgumentParser:
     collect = command("collect", _collect, "Record demonstrations of the scripted expert.", long=True)
     collect.add_argument("--task", choices=TASKS, help="task of a new workspace")
     collect.add_argument("--look", choices=LOOKS, help="visual variation; default: the workspace's")
-    collect.add_argument("--episodes", type=int, default=100)
-    collect.add_argument("--seed", type=int, default=0, help="seed of the first demonstration")
-    collect.add_argument("--noise", type=float, default=1.0, help="noise in the executed actions, 0 for none")
+    collect.add_argument("--episodes", type=at_least(1, int), default=100)
+    collect.add_argument("--seed", type=at_least(0, int), default=0, help="seed of the first demonstration")
+    collect.add_argument(
+        "--noise", type=at_least(0, float), default=1.0, help="noise in the executed actions, 0 for none"
+    )
 
     replay = command("replay", _replay, "Replay a recorded episode open loop.")
-    replay.add_argument("--episode", type=int, required=True, help="episode number")
+    replay.add_argument("--episode", type=at_least(1, int), required=True, help="episode number")
     replay.add_argument("--states", action="store_true", help="by recorded states instead of actions")
 
     train = command("train", _train, "Train an encoder by BYOL on the recorded frames.", long=True)
-    train.add_argument("--name", default="default", help="name of the encoder")
+    train.add_argument("--name", type=folder_name, default="default", help="name of the encoder")
     train.add_argument("--preset", choices=tuple(PRESETS), default="quick")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint of a stopped run")
     train.add_argument("--index", action="store_true", help="then build the index of the same name")
@@ -222,24 +255,24 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch-size", type=int)
     train.add_argument("--learning-rate", type=float)
     train.add_argument("--max-minutes", type=float)
-    train.add_argument("--seed", type=int)
+    train.add_argument("--seed", type=at_least(0, int))
     train.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))
 
     index = command("index", _index, "Embed every recorded frame and build the search index.", long=True)
-    index.add_argument("--encoder", default="default", help="name of the encoder")
-    index.add_argument("--name", help="name of the index; default: the encoder's")
+    index.add_argument("--encoder", type=folder_name, default="default", help="name of the encoder")
+    index.add_argument("--name", type=folder_name, help="name of the index; default: the encoder's")
     index.add_argument("--whiten", type=int, help="dimensions kept by whitening, 0 for none")
-    index.add_argument("--proprioception-weight", type=float)
+    index.add_argument("--proprioception-weight", type=at_least(0, float))
 
     evaluate = command("evaluate", _evaluate, "Measure the success rate over held-out seeds.", long=True)
     evaluate.add_argument("--policy", choices=("vinn", "expert", "random"), default="vinn")
-    evaluate.add_argument("--index", default="default", help="name of the index")
+    evaluate.add_argument("--index", type=folder_name, default="default", help="name of the index")
     evaluate.add_argument("--look", choices=LOOKS, help="visual variation; default: the workspace's")
-    evaluate.add_argument("--episodes", type=int, default=50)
-    evaluate.add_argument("--seed", type=int, default=10000, help="seed of the first rollout")
+    evaluate.add_argument("--episodes", type=at_least(1, int), default=50)
+    evaluate.add_argument("--seed", type=at_least(0, int), default=10000, help="seed of the first rollout")
     evaluate.add_argument("--k", type=int, help="neighbours")
     evaluate.add_argument("--temperature", type=float)
-    evaluate.add_argument("--processes", type=int, help="worker processes; default: one per core")
+    evaluate.add_argument("--processes", type=at_least(1, int), help="worker processes; default: one per core")
     evaluate.add_argument("--video", type=Path, help="also film the first rollouts into this MP4 file")
 
     command("info", _info, "Tell what a workspace holds.")

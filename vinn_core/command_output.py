@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -34,6 +35,7 @@ class JobOutput:
         self._as_json = as_json
         self._as_events = as_events
         self._bar: tqdm[Any] | None = None
+        self._stage = ""
         self.stop = StopRequest()
         if as_events:
             self.stop.listen()
@@ -42,7 +44,7 @@ class JobOutput:
     def report(self, event: JobEvent) -> None:
         """Show one event."""
         if self._as_events:
-            print(encode_event(event), flush=True)
+            self._print(encode_event(event))
         elif isinstance(event, StageProgress):
             self._show_progress(event)
         elif isinstance(event, Message):
@@ -54,37 +56,43 @@ class JobOutput:
         """The command did what was asked."""
         self._close_bar()
         if self._as_events:
-            print(encode_event(JobFinished(result)), flush=True)
-        elif self._as_json:
-            print(json.dumps(result), flush=True)
+            self._print(encode_event(JobFinished(result)))
         else:
-            print(text, flush=True)
+            self._print(json.dumps(result) if self._as_json else text)
 
     def stopped(self, text: str, result: dict[str, Any]) -> None:
         """The command ended early because it was asked to."""
         self._close_bar()
         if self._as_events:
-            print(encode_event(JobStopped(text)), flush=True)
+            self._print(encode_event(JobStopped(text)))
         else:
-            print(json.dumps(result) if self._as_json else text, flush=True)
+            self._print(json.dumps(result) if self._as_json else text)
 
     def fail(self, text: str) -> None:
         """The command could not go on: one clear line on stderr."""
-        self._close_bar()
+        self._close_bar(leave=False)
         if self._as_events:
-            print(encode_event(JobFailed(text)), flush=True)
+            self._print(encode_event(JobFailed(text)))
         print(text, file=sys.stderr, flush=True)
 
+    def _print(self, line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:  # whoever read this has gone: save what there is and end, quietly
+            self.stop.set()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
     def _show_progress(self, event: StageProgress) -> None:
-        if self._bar is None or self._bar.desc != event.stage:
+        if self._bar is None or self._stage != event.stage:
             self._close_bar()
             self._bar = tqdm(total=event.total, unit=event.unit, file=sys.stderr, leave=True)
             self._bar.set_description_str(event.stage)
-            self._bar.desc = event.stage
+            self._stage = event.stage
         self._bar.total = event.total
         self._bar.update(event.done - self._bar.n)
 
-    def _close_bar(self) -> None:
+    def _close_bar(self, leave: bool = True) -> None:
         if self._bar is not None:
+            self._bar.leave = leave
             self._bar.close()
             self._bar = None

@@ -83,11 +83,12 @@ def _check_torch() -> Finding:
 
 def _check_weights() -> Finding:
     from vinn_core.config import EncoderConfig
-    from vinn_core.encoder import create_encoder
 
     try:
+        from vinn_core.encoder import create_encoder
+
         encoder = create_encoder(EncoderConfig(), seed=0)
-    except VinnError as error:
+    except (VinnError, ImportError) as error:
         return Finding("Encoder weights", False, str(error), "Reinstall, or train with --weights random.")
     return Finding("Encoder weights", True, encoder.weights_origin)
 

@@ -117,7 +117,7 @@ def map_in_processes(
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise VinnError(
-            "A worker process died, perhaps for want of memory; try again with fewer processes, or close other programs."
+            "A worker process died, perhaps for want of memory; use fewer processes, or close other programs."
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
