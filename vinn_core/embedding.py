@@ -184,7 +184,7 @@ def _centring(values: NDArray[np.float32]) -> Block:
 
 
 def _whitening(values: NDArray[np.float32], dimensions: int, strength: float) -> Block:
-    """PCA of (N, F) to at most `dimensions` columns, fewer where the data has fewer; at `strength` 1 of unit variance."""
+    """PCA of (N, F) to `dimensions` columns, fewer where the data has fewer; of unit variance at `strength` 1."""
     mean = values.mean(axis=0, dtype=np.float64)
     centred = values.astype(np.float64) - mean
     rows, columns = centred.shape

@@ -97,7 +97,7 @@ class LiftExpert:
 
 
 def _grasp_rotation(cube_rotation: NDArray[np.float64], ee_rotation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, 3) end effector in world: pointing down, fingers along the pair of cube sides that is the shortest turn away."""
+    """(3, 3) end effector in world: pointing down, fingers along the nearest pair of cube sides."""
     yaw_cube = np.arctan2(cube_rotation[1, 0], cube_rotation[0, 0])
     yaw_ee = np.arctan2(ee_rotation[1, 0], ee_rotation[0, 0])
     yaw = yaw_ee + (yaw_cube - yaw_ee + np.pi / 4) % (np.pi / 2) - np.pi / 4
