@@ -403,8 +403,12 @@ def test_numbers_are_given_out_where_there_are_no_hard_links(tmp_path: Path, mon
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000001.hdf5", "000004.hdf5", "000005.hdf5"]
 
 
-def test_the_file_of_an_episode_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
+def test_the_file_of_an_episode_is_made_in_memory_and_always_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert encode_episode(sample_episode(1)) == encode_episode(sample_episode(1))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

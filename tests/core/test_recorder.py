@@ -161,7 +161,8 @@ def test_a_long_session_keeps_no_files_open(bench: Bench) -> None:
     if not descriptors.exists():
         pytest.skip("open files can be counted on Linux only")
     before = len(list(descriptors.iterdir()))
-    bench.write(*(bench.finished(sample_episode(seed, length=2)) for seed in range(5)))
+    recordings = [bench.finished(sample_episode(seed, length=2)) for seed in range(5)]
+    bench.write(*recordings)
     assert bench.saved == [1, 2, 3, 4, 5]
     assert len(list(descriptors.iterdir())) == before
 
