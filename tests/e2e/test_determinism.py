@@ -41,20 +41,21 @@ def roll_out(folder: Path, episodes: int, processes: int) -> dict[str, Any]:
         )
 
 
+@pytest.mark.timeout(600)
 def test_a_run_is_the_same_headless_twice_and_in_the_window(
     open_window: Callable[..., MainWindow], workspace_folder: Path, qtbot: QtBot
 ) -> None:
     headless = roll_out(workspace_folder, episodes=1, processes=1)
     states: list[NDArray[np.float64]] = []
     window = open_window(make_session=lambda *arguments: watched(states, *arguments))
-    qtbot.waitUntil(window.policy.autonomous_action.isEnabled, timeout=60_000)
+    qtbot.waitUntil(window.policy.autonomous_action.isEnabled, timeout=200_000)
     box = window.record.seed_box
     box.setFocus()
     box.selectAll()
     QTest.keyClicks(box, str(SEED))
     QTest.keyClick(box, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: newest(window).seed == SEED, timeout=20_000)
-    with qtbot.waitSignal(window.policy.autopilot.run_ended, timeout=60_000):
+    with qtbot.waitSignal(window.policy.autopilot.run_ended, timeout=200_000):
         QTest.keyClick(window.viewport, Qt.Key.Key_P)
 
     trajectory = np.stack(states)
@@ -63,6 +64,7 @@ def test_a_run_is_the_same_headless_twice_and_in_the_window(
     assert hashlib.sha256(trajectory.tobytes()).hexdigest() == headless["trajectory_sha256"]
 
 
+@pytest.mark.timeout(600)
 def test_rollouts_do_not_depend_on_the_number_of_processes(workspace_folder: Path) -> None:
     once, again = (roll_out(workspace_folder, episodes=2, processes=processes) for processes in (1, 2))
     for key in ("seeds", "outcomes", "ticks", "trajectory_sha256"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def train_and_index(window: MainWindow, hands: Hands, qtbot: QtBot) -> None:
     with qtbot.waitSignal(window.training.notify, timeout=400_000, check_params_cb=says("Press P to let it run")):
         hands.click(window.training.train)
     show_tab(window, "Policy", hands, qtbot)
-    qtbot.waitUntil(window.policy.autonomous_action.isEnabled, timeout=60_000)
+    qtbot.waitUntil(window.policy.autonomous_action.isEnabled, timeout=200_000)
     assert window.workspace.index is not None
     assert sorted(window.workspace.index.episodes) == [1, 2, 3, 4]
 
@@ -116,7 +117,7 @@ def watch_it_run(window: MainWindow, folder: Path, hands: Hands, qtbot: QtBot) -
 
     assert window.overlay.mode.text == "AUTONOMOUS"
     assert all(len(neighbours) == window.policy.neighbours.value for neighbours in shown)
-    changes = sum(before != after for before, after in zip(shown, shown[1:], strict=False))
+    changes = sum(before != after for before, after in pairwise(shown))
     assert changes >= len(shown) // 2, f"the neighbours hardly change: {shown}"
     for (episode, step), picture in pictures:
         assert np.array_equal(picture, load_frame(folder / "episodes" / f"{episode:06d}.hdf5", "wrist", step))
@@ -182,7 +183,7 @@ def start_state_of_seed(seed: int) -> NDArray[np.float64]:
 
 
 def render(state: NDArray[np.float64], snapshot: Snapshot, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """`state` as the front camera sees it, by the renderer of the observations (in a thread: it has its own context)."""
+    """`state` by the observations' renderer, through the front camera; in a thread, as it makes a context of its own."""
 
     def draw() -> NDArray[np.uint8]:
         simulation = Simulation(load_task("lift"), snapshot.look)

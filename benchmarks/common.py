@@ -1,0 +1,66 @@
+"""What the benchmarks share: a command line, percentiles, and workspaces made on the spot."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np
+
+from vinn_core.collect import collect
+from vinn_core.config import IndexConfig, WorkspaceConfig, preset
+from vinn_core.progress import StopRequest
+from vinn_core.workspace import Workspace
+
+
+def run(measure: Callable[[bool], dict[str, Any]], description: str) -> None:
+    """The command line of one benchmark: prints what `measure(quick)` returns, and writes it where it is asked to."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few repeats, to see that it works")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    options = parser.parse_args()
+    finish(measure(options.quick), options.json)
+
+
+def finish(results: dict[str, Any], file: Path | None) -> None:
+    """Print the results, and write them to `file`."""
+    text = json.dumps(results, indent=2) + "\n"
+    print(text, end="")
+    if file is not None:
+        file.write_text(text, encoding="utf-8")
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """{"p50", "p99"} of `values`; nothing of nothing."""
+    if not len(values):
+        return {}
+    return {"p50": float(np.percentile(values, 50)), "p99": float(np.percentile(values, 99))}
+
+
+def make_workspace(folder: Path, demonstrations: int, look: str = "none") -> None:
+    """A workspace of scripted demonstrations from seed 0."""
+    with Workspace.open(folder, WorkspaceConfig(look=look)) as workspace:
+        collect(workspace, demonstrations, 0, 1.0, None, lambda event: None, StopRequest())
+
+
+def add_policy(folder: Path) -> None:
+    """The default encoder with its start weights, and an index: as costly to run as a trained one."""
+    from vinn_core.torch_setup import use_one_thread
+
+    use_one_thread()
+    from vinn_core.encoder import load_encoder
+    from vinn_core.index import build_index
+    from vinn_core.training import train_on_workspace
+
+    stop = StopRequest()
+    with Workspace.open(folder) as workspace:
+        train_on_workspace(workspace, "default", preset("frozen"), lambda event: None, stop)
+        encoder = load_encoder(workspace.encoders_folder / "default")
+        build_index(workspace, encoder, "default", IndexConfig(), "default", lambda event: None, stop)

@@ -1,0 +1,84 @@
+"""Time from the start of the process to the first picture of the window, beside what other programs take to start.
+
+Every number is the median over several starts on a warm disk, taken in turns. torch must not be imported by then.
+
+    python benchmarks/startup.py [--quick] [--json results.json]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from common import ROOT, run
+
+from vinn_core.config import WorkspaceConfig
+from vinn_core.virtual_display import virtual_display
+from vinn_core.workspace import Workspace
+
+PEERS = {
+    "interpreter": "pass",
+    "import_torch": "import torch",
+    "import_mujoco_viewer": "import mujoco.viewer",
+    "import_qt": "import PySide6.QtWidgets",
+}
+
+
+def start_window(folder: Path) -> dict[str, Any]:
+    """{"s": process start to first picture, "torch": whether torch was imported by then}."""
+    environment = {**os.environ, "VINN_QUIT_WHEN_SHOWN": "1", "XDG_CONFIG_HOME": str(folder / "config")}
+    started = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "main.py", "--workspace", str(folder / "workspace")],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    shown = json.loads(ended.stdout.splitlines()[-1])
+    return {"s": shown["shown_at"] - started, "torch": shown["torch"]}
+
+
+def start_peer(code: str) -> float:
+    """Seconds that a Python process with `code` takes from start to end."""
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    return time.monotonic() - started
+
+
+def measure(quick: bool = False) -> dict[str, Any]:
+    repeats = 2 if quick else 7
+    windows: list[dict[str, Any]] = []
+    peers: dict[str, list[float]] = {name: [] for name in PEERS}
+    with virtual_display(), tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Workspace.open(folder / "workspace", WorkspaceConfig()).close()
+        start_window(folder)  # warms the disk
+        for code in PEERS.values():
+            start_peer(code)
+        for _ in range(repeats):
+            windows.append(start_window(folder))
+            for peer, code in PEERS.items():
+                peers[peer].append(start_peer(code))
+    shown = median(window["s"] for window in windows)
+    return {
+        "window_shown_s": shown,
+        "slowest_s": max(window["s"] for window in windows),
+        "torch_imported": any(window["torch"] for window in windows),
+        **{f"{peer}_s": median(times) for peer, times in peers.items()},
+        **{f"ratio_to_{peer}": shown / median(times) for peer, times in peers.items()},
+        "repeats": repeats,
+    }
+
+
+if __name__ == "__main__":
+    run(measure, __doc__ or "")
