@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QIcon, QSurfaceFormat
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from app.log import Log
 from app.main_window import MainWindow
 from app.style import apply_style
-from app.viewport import surface_format
+from app.viewport import Viewport, surface_format
 from app.workspace_dialogs import NewWorkspaceDialog, default_workspace, recent_workspaces, remember_workspace
 from vinn_core import __version__
 from vinn_core.config import WorkspaceConfig
@@ -24,6 +26,8 @@ from vinn_core.workspace import Workspace
 
 _ICON = Path(__file__).resolve().parent.parent / "resources" / "icon.svg"
 _NO_DISPLAY = 2
+_QUIT_WHEN_SHOWN = "VINN_QUIT_WHEN_SHOWN"
+"""Set in the environment, it ends the program at its first picture, whose time benchmarks/startup.py measures."""
 
 
 def main(workspace: Path | None, task: str | None, look: str | None) -> int:
@@ -53,7 +57,20 @@ def main(workspace: Path | None, task: str | None, look: str | None) -> int:
         if not windows.open(workspace or default_workspace(), task, look):
             return 0
         signal.signal(signal.SIGINT, lambda *_: windows.close())
+        if os.environ.get(_QUIT_WHEN_SHOWN) and windows.window is not None:
+            _quit_when_shown(windows.window)
         return application.exec()
+
+
+def _quit_when_shown(window: MainWindow) -> None:
+    """Once the window is painted, print when that was (time.monotonic) and whether torch was imported, and close it."""
+
+    def report() -> None:
+        print(json.dumps({"shown_at": time.monotonic(), "torch": "torch" in sys.modules}), flush=True)
+        QTimer.singleShot(0, window.close)
+
+    if isinstance(window.viewport, Viewport):
+        window.viewport.frameSwapped.connect(report, Qt.ConnectionType.SingleShotConnection)
 
 
 def display_problem() -> str | None:

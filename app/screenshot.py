@@ -19,9 +19,12 @@ from app.main_window import MainWindow
 from app.style import apply_style
 from app.viewport import surface_format
 from vinn_core.errors import VinnError
+from vinn_core.messages import ResetScene
 from vinn_core.workspace import Workspace
 
 _SIZE = (1440, 900)
+_SEED = 10_001
+"""Not among those that demonstrations begin with."""
 _POLICY_TIMEOUT_MS = 120_000
 _DECISIONS_SHOWN = 12
 _POLL_MS = 100
@@ -47,6 +50,7 @@ def save_picture(workspace: Workspace, picture: Path) -> bool:
             action = window.policy.autonomous_action
             snapshot = window.session.take_snapshot()
             if action.isEnabled() and not action.isChecked():
+                window.send(ResetScene(_SEED))
                 action.trigger()
             elif snapshot is not None and snapshot.decision is not None and snapshot.elapsed_s > _DECISIONS_SHOWN / 10:
                 timer.stop()

@@ -10,10 +10,8 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QFrame,
     QLabel,
     QPushButton,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +21,7 @@ from app.autopilot import AfterRun, Autopilot
 from app.frame_cache import FrameCache
 from app.policy_loader import PolicyLoader
 from app.widgets.buttons import make_primary
+from app.widgets.column_area import ColumnArea
 from app.widgets.decision_view import DecisionView
 from app.widgets.images import make_faint
 from app.widgets.number_slider import NumberSlider
@@ -143,14 +142,9 @@ class PolicyPanel(QWidget):
         column.addWidget(self.runs)
         column.addWidget(self.timings)
         column.addStretch(1)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(ColumnArea(content, self))
 
     # --- the policy -------------------------------------------------------------------------------------------------
 

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from app.job import Job
 from app.widgets.buttons import make_primary
+from app.widgets.column_area import ColumnArea
 from app.widgets.estimate import estimate_s, remember_speed
 from app.widgets.images import make_faint
 from app.widgets.in_use import InUse
@@ -107,13 +106,9 @@ class TrainingPanel(QWidget):
         self._column.addWidget(self.bars)
         self._column.addWidget(self.speed)
         self._column.addStretch(1)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(ColumnArea(content, self))
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
