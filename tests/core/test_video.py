@@ -1,0 +1,86 @@
+"""Films of rollouts."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vinn_core.config import IndexConfig, WorkspaceConfig, preset
+from vinn_core.dataset import Dataset, save_episode
+from vinn_core.encoder import create_encoder, save_encoder
+from vinn_core.episode import EpisodeBuffer, Source
+from vinn_core.errors import EmbeddingIndexError
+from vinn_core.evaluation import EvaluationSpec
+from vinn_core.expert import ExpertPolicy
+from vinn_core.index import build_index
+from vinn_core.messages import SetPolicy
+from vinn_core.progress import JobEvent, StageProgress, StopRequest
+from vinn_core.rollout import RolloutRunner
+from vinn_core.session import Session
+from vinn_core.task import load_task
+from vinn_core.torch_setup import one_thread
+from vinn_core.video import record_video
+from vinn_core.workspace import Workspace
+
+SEED = 3
+LINGER = 8
+"""Frames that the film stays on the end of each rollout."""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """The expert's demonstration from SEED, and a policy that can follow it from there."""
+    config = WorkspaceConfig(image_size=32, cameras=("wrist",))
+    train = preset("tiny", image_size=32, grid_size=2)
+    with one_thread(), Workspace.open(tmp_path / "workspace", config) as opened:
+        runner = RolloutRunner()
+        task = load_task(config.task)
+        with Session(
+            task, cameras=config.cameras, image_size=32, on_event=runner.notice, make_recorder=EpisodeBuffer
+        ) as session:
+            session.handle(SetPolicy(ExpertPolicy(session.simulation), Source.EXPERT))
+            demonstration = runner.run(session, SEED, record=True).episode
+        assert demonstration is not None
+        save_episode(opened.episodes_folder, demonstration)
+        encoder = create_encoder(train.encoder, 0, train.cameras)
+        save_encoder(encoder, opened.encoders_folder / "mine", train, frames=0)
+        build_index(opened, encoder, "mine", IndexConfig(neighbours=1), "mine", lambda event: None, StopRequest())
+        yield opened
+
+
+def frames_of(film: Path) -> NDArray[np.int64]:
+    """(T, 480, 1104, 3)."""
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    command = [ffmpeg, "-v", "error", "-i", str(film), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    decoded = subprocess.run(command, capture_output=True, check=True).stdout
+    return np.frombuffer(decoded, dtype=np.uint8).reshape(-1, 480, 1104, 3).astype(np.int64)
+
+
+def test_film_shows_the_whole_rollout_with_its_neighbours(workspace: Workspace, tmp_path: Path) -> None:
+    events: list[JobEvent] = []
+    film = tmp_path / "film.mp4"
+    outcomes = record_video(workspace, EvaluationSpec("vinn", "mine"), [SEED], film, events.append)
+    assert outcomes == [True]
+    pictures = frames_of(film)
+    assert abs(len(pictures) - LINGER - Dataset(workspace).summaries()[0].length) < 15
+    scene, live, nearest = (np.s_[:, :640], np.s_[8:152, 648:792], np.s_[8:152, 800:944])
+    start, end = pictures[0], pictures[-1]
+    assert np.abs(start[scene] - end[scene]).mean() > 1.0  # the arm has moved
+    # It started where the demonstration did: the live frame and its nearest neighbour are the same picture.
+    assert np.abs(start[live] - start[nearest]).mean() < 4.0
+    assert np.abs(start[live] - end[live]).mean() > 4.0
+    stages = [event for event in events if isinstance(event, StageProgress)]
+    assert [(event.done, event.total, event.unit) for event in stages] == [(0, 1, "rollout"), (1, 1, "rollout")]
+
+
+def test_without_an_index_there_is_no_film(workspace: Workspace, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    with pytest.raises(EmbeddingIndexError, match="no index 'other' yet: build the index first"):
+        record_video(workspace, EvaluationSpec("vinn", "other"), [SEED], film, lambda event: None)
+    assert not film.exists()
