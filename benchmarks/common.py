@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
@@ -18,6 +17,8 @@ from vinn_core.collect import collect
 from vinn_core.config import IndexConfig, WorkspaceConfig, preset
 from vinn_core.progress import StopRequest
 from vinn_core.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(measure: Callable[[bool], dict[str, Any]], description: str) -> None:

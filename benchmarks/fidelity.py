@@ -12,9 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import add_policy, finish, make_workspace
-
 import numpy as np
+from common import add_policy, finish, make_workspace
 
 from vinn_core.dataset import Dataset
 from vinn_core.embedding import Embedder

@@ -183,7 +183,7 @@ def start_state_of_seed(seed: int) -> NDArray[np.float64]:
 
 
 def render(state: NDArray[np.float64], snapshot: Snapshot, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """`state` by the observations' renderer, through the front camera; in a thread, as it makes a context of its own."""
+    """`state` by the observations' renderer and front camera; in a thread, as it makes a context of its own."""
 
     def draw() -> NDArray[np.uint8]:
         simulation = Simulation(load_task("lift"), snapshot.look)
