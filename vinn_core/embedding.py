@@ -120,10 +120,7 @@ class EmbeddingTransform:
         blocks = []
         for values, weight in zip(features.values(), weights, strict=True):
             subset = values[np.linspace(0, len(values) - 1, min(len(values), FIT_FRAMES)).round().astype(np.int64)]
-            if config.whiten:
-                block = _whitening(subset, config.whiten, config.whitening_strength)
-            else:
-                block = _centring(subset)
+            block = _reduction(subset, config)
             blocks.append(block.with_mean_norm(subset, weight))
         spread = proprioception.std(axis=0)
         inverse = np.where(spread > CONSTANT_SPREAD, 1.0 / np.maximum(spread, CONSTANT_SPREAD), 0.0)
@@ -177,6 +174,10 @@ class Embedder:
         )
         by_camera = {camera: features[row : row + 1] for row, camera in enumerate(self.cameras)}
         return self._transform.apply(by_camera, body)[0]
+
+
+def _reduction(values: NDArray[np.float32], config: IndexConfig) -> Block:
+    return _whitening(values, config.whiten, config.whitening_strength) if config.whiten else _centring(values)
 
 
 def _centring(values: NDArray[np.float32]) -> Block:

@@ -60,7 +60,9 @@ def test_heading_and_place_on_the_table_do_not_enter_the_proprioception() -> Non
 @pytest.mark.parametrize(("rows", "columns"), [(200, 40), (30, 90)], ids=["more frames", "more features"])
 def test_whitened_dimensions_are_uncorrelated_and_equally_strong(rows: int, columns: int) -> None:
     features = {"wrist": _features(rows, columns)}
-    transform = EmbeddingTransform.fit(features, _body(rows), IndexConfig(whiten=8, whitening_strength=1.0, proprioception_weight=0.0))
+    transform = EmbeddingTransform.fit(
+        features, _body(rows), IndexConfig(whiten=8, whitening_strength=1.0, proprioception_weight=0.0)
+    )
     covariance = np.cov(transform.apply(features, _body(rows))[:, :8], rowvar=False)
     np.testing.assert_allclose(covariance / covariance[0, 0], np.eye(8), atol=1e-3)
 
