@@ -106,7 +106,7 @@ class TrainConfig(JsonConfig):
     Attributes:
         preset: the name it came from. encoder: what is trained.
         cameras: cameras whose frames are trained on.
-        _require(0 < self.learning_rate < 1, f"learning_rate = {self.learning_rate}; use above 0, such as 1e-3.")
+        epochs: passes over the frames; 0 keeps the start weights. max_minutes: also stop after this time; 0: never.
         batch_size: frames per step. learning_rate: peak. weight_decay: decoupled.
         target_decay: starting decay of the target network; raised to 1 by a cosine (BYOL, section 3.3).
         projection_size, hidden_size: of projector and predictor.
