@@ -82,8 +82,9 @@ def load_scene(path: Path) -> mujoco.MjSpec:
         spec = mujoco.MjSpec.from_file(str(path))
         model = spec.compile()
     except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
         raise SceneError(
-            f"The scene {path.name} cannot be loaded: {error}. Correct the MJCF file and try again."
+            f"The scene {path.name} cannot be loaded: {reason}. Correct the MJCF file and try again."
         ) from error
     for kind, names in (("joint", ARM_JOINTS + FINGER_JOINTS), ("site", (END_EFFECTOR_SITE,)), ("camera", ("wrist",))):
         kind_id = getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}")
