@@ -149,6 +149,10 @@ class TrainConfig(JsonConfig):
             0 < self.learning_rate < 1, f"learning_rate = {self.learning_rate}; use between 0 and 1, such as 1e-4."
         )
         _require(0 <= self.target_decay < 1, f"target_decay = {self.target_decay}; use 0 or more and below 1.")
+        for size in ("projection_size", "hidden_size"):
+            _require(getattr(self, size) >= 1, f"{size} = {getattr(self, size)}; use 1 or more.")
+        for amount in ("weight_decay", "colour_strength", "frozen_stages", "seed"):
+            _require(getattr(self, amount) >= 0, f"{amount} = {getattr(self, amount)}; use 0 or more.")
         _require(0 < self.crop <= 1, f"crop = {self.crop}; use above 0 up to 1 (1: no crops).")
         _require_one_of("device", self.device, ("auto", "cpu", "cuda", "mps"))
 
