@@ -39,10 +39,11 @@ def replay_in(simulation: Simulation, episode: Episode, by_states: bool) -> dict
     simulation.set_state(episode.states[0])
     solved = False
     for step in range(len(episode) - 1):
+        action = Action.from_array(episode.executed_actions[step])
         if by_states:
-            simulation.set_state(episode.states[step + 1])
+            simulation.step_to(action, episode.states[step + 1])
         else:
-            simulation.step(Action.from_array(episode.executed_actions[step]))
+            simulation.step(action)
         solved = solved or simulation.succeeded()
     positions = simulation.model.nq
     difference = simulation.state()[1 : 1 + positions] - episode.states[-1][1 : 1 + positions]

@@ -397,7 +397,7 @@ class Session:
             if self._replay.kind is ReplayKind.ACTIONS or self._replay_step >= len(episode):
                 self.simulation.step(action)  # what the last action led to is not among the states
             else:
-                self.simulation.set_state(episode.states[self._replay_step])
+                self.simulation.step_to(action, episode.states[self._replay_step])
         else:
             self.simulation.step(action)
 

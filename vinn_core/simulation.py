@@ -91,17 +91,23 @@ class Simulation:
 
     def set_state(self, state: NDArray[np.float64]) -> None:
         """Go to a recorded state (S,); the arm then holds still there."""
+        self._require_fitting(state)
+        mujoco.mj_resetData(self.model, self.data)
+        self._write_state(state)
+        self._control.set_joints(self.data.qpos[self._arm_qpos])
+        self._restart_control(gripper=1.0 if self.gripper_opening > 0.9 else 0.0)
+
+    def _require_fitting(self, state: NDArray[np.float64]) -> None:
         if state.shape != (self.state_size,):
             raise SceneError(
                 f"a state of {state.shape[0]} numbers does not fit this scene, whose states have {self.state_size}; "
                 "the episode was recorded in another scene."
             )
-        mujoco.mj_resetData(self.model, self.data)
+
+    def _write_state(self, state: NDArray[np.float64]) -> None:
         self.data.time = state[0]
         self.data.qpos[:] = state[1 : 1 + self.model.nq]
         self.data.qvel[:] = state[1 + self.model.nq :]
-        self._control.set_joints(self.data.qpos[self._arm_qpos])
-        self._restart_control(gripper=1.0 if self.gripper_opening > 0.9 else 0.0)
 
     def _restart_control(self, gripper: float) -> None:
         self.data.ctrl[self._arm_actuators] = self._control.joints
@@ -126,6 +132,16 @@ class Simulation:
         if self.perturb is not None:
             self.data.xfrc_applied[:] = 0.0
         mujoco.mj_forward(self.model, self.data)  # positions of bodies and cameras belong to the new state
+
+    def step_to(self, action: Action, state: NDArray[np.float64]) -> None:
+        """Go on to the recorded state (S,) that `action` led to.
+
+        Unlike `set_state`, what the arm is commanded to do goes on as it did, so that the next `step` does too.
+        """
+        self._require_fitting(state)
+        self.step(action)
+        self._write_state(state)
+        mujoco.mj_forward(self.model, self.data)
 
     @property
     def ee_position(self) -> NDArray[np.float64]:

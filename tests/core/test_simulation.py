@@ -138,6 +138,28 @@ def test_the_arm_holds_still_at_a_state_that_was_set(simulation: Simulation) -> 
     assert simulation.gripper_opening < 0.05
 
 
+def test_a_motion_goes_on_from_a_recorded_state_as_it_did(simulation: Simulation) -> None:
+    raising = Action(np.array([0, 0, -0.2, 0, 0, 0], np.float32), 1.0)
+
+    def states() -> list[NDArray[np.float64]]:
+        simulation.reset(0)
+        found = []
+        for _ in range(5):
+            simulation.step(raising)
+            found.append(simulation.state())
+        return found
+
+    recorded = states()
+    simulation.reset(0)
+    for state in recorded[:-1]:
+        simulation.step_to(raising, state)
+        np.testing.assert_array_equal(simulation.state(), state)
+    simulation.step(raising)
+    np.testing.assert_array_equal(simulation.state(), recorded[-1])
+    with pytest.raises(SceneError, match="another scene"):
+        simulation.step_to(raising, np.zeros(5))
+
+
 def test_a_state_of_another_scene_is_refused(simulation: Simulation) -> None:
     with pytest.raises(
         SceneError, match=f"a state of 5 numbers .* states have {simulation.state_size}; .* another scene"
