@@ -17,6 +17,7 @@ _LINEAR_KEYS = (("w", "s"), ("a", "d"), ("q", "e"))
 _ANGULAR_KEYS = (("o", "u"), ("k", "i"), ("j", "l"))
 _SPEEDS = (("3", 0.08, 0.4), ("2", 0.03, 0.15), ("1", 0.0, 0.0))
 """Key of a speed level, and how far off [m], [rad] it is worth taking."""
+_SLOWEST = "1"
 _CLOSE_ENOUGH = (0.005, 0.05)
 _HOVER = 0.10
 
@@ -73,7 +74,13 @@ class Pilot:
         turned = person.T @ _turn(gripper, _square_to(cube.xmat.reshape(3, 3), gripper))
         self._choose_speed(float(np.abs(away).max()), float(np.abs(turned).max()))
         wanted = _keys(away, _LINEAR_KEYS, _CLOSE_ENOUGH[0]) | _keys(turned, _ANGULAR_KEYS, _CLOSE_ENOUGH[1])
-        self._hold(wanted)
+        if self._speed == _SLOWEST:
+            # A tap moves for exactly one tick, however late the window notices: nothing overshoots on a busy computer.
+            self._hold(set())
+            self.keys_used |= wanted
+            self._hands.tap(*sorted(wanted))
+        else:
+            self._hold(wanted)
         return not wanted
 
     def _choose_speed(self, away: float, turned: float) -> None:
