@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from common import add_policy, make_workspace, percentiles, run
-from PySide6.QtCore import QCoreApplication, QTimer
+from events import wait, wait_until
+from PySide6.QtCore import QCoreApplication
 
 from app.policy_loader import load
 from app.session_thread import SessionThread
@@ -76,12 +77,6 @@ class Watch:
         self._thread.send(StartAutonomous())
 
 
-def wait(seconds: float) -> None:
-    """Let events happen for that long."""
-    QTimer.singleShot(round(seconds * 1e3), QCoreApplication.quit)
-    QCoreApplication.exec()
-
-
 def measure(quick: bool = False) -> dict[str, Any]:
     seconds = 5.0 if quick else 30.0
     application = QCoreApplication.instance() or QCoreApplication([])
@@ -94,8 +89,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
             thread = SessionThread(workspace.config, seed=FIRST_SEED)
             watch = Watch(thread)
             thread.start()
-            while not watch.snapshots:
-                wait(0.2)
+            wait_until(lambda: bool(watch.snapshots), "the first tick")
             thread.send(SetPolicy(policy))
             results = {
                 "teleop": watch.phase(seconds, Mode.TELEOP),
