@@ -13,9 +13,8 @@ from vinn_core.episode import Observation
 from vinn_core.errors import VinnError
 
 if TYPE_CHECKING:
-    from vinn_core.workspace import Workspace
-
     from vinn_core.policy import VinnPolicy
+    from vinn_core.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 

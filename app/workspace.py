@@ -17,9 +17,8 @@ from app.background import Background
 from vinn_core.episode import Episode
 
 if TYPE_CHECKING:
-    from vinn_core.encoder_store import StoredEncoder
-
     from vinn_core.dataset import Dataset, EpisodeSummary
+    from vinn_core.encoder_store import StoredEncoder
     from vinn_core.workspace import Workspace
 
 DEFAULT_NAME = "default"
