@@ -227,8 +227,11 @@ def test_killed_training_resumes_from_its_last_checkpoint_to_the_same_place(
     program = KILLED_RUN.format(tests=str(here), folder=str(folder))
     killed = subprocess.run([sys.executable, "-c", program], cwd=here.parents[1], capture_output=True, timeout=200)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    with (folder / HISTORY_FILE).open("a") as history:
-        history.write('{"step": 4, "epo')  # cut short by the kill
+    history = folder / HISTORY_FILE
+    last = json.loads(history.read_text().splitlines()[-1])
+    assert last["step"] == 3
+    with history.open("a") as file:
+        file.write(json.dumps({**last, "step": 4}) + '\n{"step": 5, "epo')  # noted after the checkpoint, and cut short
     log = Log()
     result = run(folder, log, resume=True)
     assert log.metrics[0].step == 4
