@@ -48,6 +48,7 @@ class Job(QObject):
         self._command = [*program, *arguments, "--events"]
         self._patience_ms = patience_ms
         self._stdout = b""
+        self._stderr = b""
         self._last_words = ""
         self._stopping = False
         self._outcome: JobEvent | None = None
@@ -131,11 +132,16 @@ class Job(QObject):
                 logger.info("job: %s", line.decode(errors="replace"))
 
     def _read_errors(self) -> None:
-        text = bytes(self._process.readAllStandardError().data()).decode(errors="replace")
-        for line in text.replace("\r", "\n").split("\n"):
-            if line.strip():
-                self._last_words = line.strip()
-                logger.debug("job: %s", self._last_words)
+        self._stderr += bytes(self._process.readAllStandardError().data()).replace(b"\r", b"\n")
+        *lines, self._stderr = self._stderr.split(b"\n")  # a line may arrive in pieces
+        for line in lines:
+            self._note_words(line)
+
+    def _note_words(self, line: bytes) -> None:
+        words = line.decode(errors="replace").strip()
+        if words:
+            self._last_words = words
+            logger.debug("job: %s", words)
 
     def _could_not_start(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
@@ -145,6 +151,7 @@ class Job(QObject):
         self._deadline.stop()
         self._read_events()
         self._read_errors()
+        self._note_words(self._stderr)
         self.event_received.emit(self._outcome or self._explain(exit_code, status))
 
     def _explain(self, exit_code: int, status: QProcess.ExitStatus) -> JobEvent:
