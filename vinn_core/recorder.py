@@ -144,7 +144,8 @@ class EpisodeWriter:
         self._on_saved = on_saved
         self._on_failed = on_failed
         self._queue: SimpleQueue[FinishedRecording | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._write_all, name="episode-writer")
+        # A program that ends without `close` must end all the same: the journals bring back what was not written.
+        self._thread = threading.Thread(target=self._write_all, name="episode-writer", daemon=True)
         self._thread.start()
 
     def write(self, recording: FinishedRecording) -> None:
