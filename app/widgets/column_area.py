@@ -14,8 +14,8 @@ class ColumnArea(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._content = content  # before setWidget, which already brings events
         self.setWidget(content)
-        self._content = content
         content.installEventFilter(self)
         self._fit()
 
