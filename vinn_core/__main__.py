@@ -115,8 +115,6 @@ def _replay(options: argparse.Namespace, output: JobOutput) -> int:
 
 
 def _train(options: argparse.Namespace, output: JobOutput) -> int:
-    from vinn_core.training import train_on_workspace
-
     changes = {
         name: value
         for name in ("backbone", "epochs", "batch_size", "learning_rate", "max_minutes", "seed", "device")
@@ -128,6 +126,8 @@ def _train(options: argparse.Namespace, output: JobOutput) -> int:
         changes["cameras"] = tuple(options.camera)
     config = preset(options.preset, **changes)
     with _open(options) as workspace:
+        from vinn_core.training import train_on_workspace  # after what may be refused: torch takes seconds to load
+
         result = train_on_workspace(workspace, options.name, config, output.report, output.stop, options.resume)
         if result.get("stopped"):
             output.stopped("Stopped; a checkpoint was kept. Go on with --resume.", result)

@@ -108,11 +108,11 @@ _evaluator: Evaluator | None = None
 
 def _start_worker(path: str, spec: EvaluationSpec) -> None:
     global _evaluator
+    _evaluator = Evaluator(Workspace.open(Path(path)), spec)
     if spec.policy == "vinn":
         from vinn_core.torch_setup import use_one_thread
 
         use_one_thread()
-    _evaluator = Evaluator(Workspace.open(Path(path)), spec)
 
 
 def _rollout(seed: int) -> Rollout:

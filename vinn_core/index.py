@@ -292,10 +292,11 @@ def load_policy(workspace: Workspace, index_name: str, config: PolicyConfig | No
         EncoderError: the encoder cannot be loaded.
     """
     from vinn_core.dataset import Dataset
-    from vinn_core.encoder import load_encoder
 
     index = EmbeddingIndex.load(workspace.indexes_folder / index_name)
     index.check_dataset(Dataset(workspace))
+    from vinn_core.encoder import load_encoder  # after what may be refused: torch takes seconds to load
+
     encoder = load_encoder(workspace.encoders_folder / index.info.encoder)
     index.check_encoder(encoder.fingerprint)
     defaults = PolicyConfig(index.info.config.neighbours, index.info.config.temperature)

@@ -216,11 +216,8 @@ def test_replay_tells_how_it_ended(vinn: Told, sample: Path) -> None:
     assert out.startswith("episode 1 by states: final object error 0.000 mm, ")
 
 
-def test_collected_demonstrations_are_in_the_workspace_and_never_twice_under_a_number(
-    vinn: Told, tmp_path: Path
-) -> None:
-    path = tmp_path / "new"
-    Workspace.open(path, WorkspaceConfig(image_size=32)).close()
+def test_collecting_makes_a_workspace_and_goes_on_in_it(vinn: Told, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "new"
     code, out, err = vinn("collect", "--workspace", path, "--episodes", "2", "--seed", "5", "--json")
     assert code == 0
     told = _one_object(out)
@@ -230,6 +227,7 @@ def test_collected_demonstrations_are_in_the_workspace_and_never_twice_under_a_n
     assert code == 0
     assert out.startswith("1 demonstrations, ")
     with Workspace.open(path) as workspace:
+        assert workspace.config == WorkspaceConfig()
         summaries = Dataset(workspace).summaries()
     assert [(summary.number, summary.seed, summary.look) for summary in summaries] == [
         (1, 5, "none"),
@@ -238,15 +236,6 @@ def test_collected_demonstrations_are_in_the_workspace_and_never_twice_under_a_n
     ]
     assert all(summary.success and str(summary.source) == "expert" for summary in summaries)
     assert told["frames"] == summaries[0].length + summaries[1].length
-
-
-def test_collecting_makes_the_workspace(vinn: Told, tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "new"
-    code, _, _ = vinn("collect", "--workspace", path, "--episodes", "1", "--look", "varied", "--noise", "0")
-    assert code == 0
-    with Workspace.open(path) as workspace:
-        assert workspace.config == WorkspaceConfig(look="varied")
-        assert [summary.look for summary in Dataset(workspace).summaries()] == ["varied"]
 
 
 def test_evaluation_tells_all_and_does_not_depend_on_the_number_of_processes(vinn: Told, sample: Path) -> None:
