@@ -16,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 PROGRAM = (sys.executable, "-m", "vinn_core")
 _SOURCE_FOLDER = Path(__file__).resolve().parent.parent
-_NICENESS = 10
-"""The window and the control loop come first."""
 _FAREWELL_MS = 20_000
 """How long the end of the program waits for a job to save what it has."""
 
@@ -56,7 +54,6 @@ class Job(QObject):
         self._process.setProcessEnvironment(_environment())
         self._process.readyReadStandardOutput.connect(self._read_events)
         self._process.readyReadStandardError.connect(self._read_errors)
-        self._process.started.connect(self._give_way)
         self._process.errorOccurred.connect(self._could_not_start)
         self._process.finished.connect(self._end)
         self._deadline = QTimer(self, singleShot=True)
@@ -102,13 +99,6 @@ class Job(QObject):
         if not self._process.waitForFinished(min(self._patience_ms, _FAREWELL_MS)):
             self._process.kill()
             self._process.waitForFinished(2000)
-
-    def _give_way(self) -> None:
-        if hasattr(os, "setpriority"):
-            try:
-                os.setpriority(os.PRIO_PROCESS, self._process.processId(), _NICENESS)
-            except OSError:  # it is gone already
-                logger.debug("could not lower the priority of the job", exc_info=True)
 
     def _insist(self) -> None:
         if not self.running:

@@ -149,6 +149,8 @@ class SessionThread(QThread):
         pacer = Pacer(1.0 / self._config.control_hz)
         while not self.isInterruptionRequested():
             self._do_work(session)
+            if session.at_start:  # no arm waited while the scene was put there
+                pacer.restart()
             session.teleop_input = self._take_held(session.teleop_input.gripper_open)
             self._tick(session)
             pacer.wait()

@@ -33,6 +33,8 @@ _SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swrast", "swiftshader")
 _SHORTEST_FRAME_S = 1 / 60
 _SHARE_OF_TIME = 0.5
 """Drawing takes at most this share of the GUI thread's time: in software OpenGL the rest of the window comes first."""
+_SOFTWARE_ROUNDNESS = 20, 10
+"""Facets around and along round shapes, where the processor has to draw them; MuJoCo's own are 28 and 16."""
 _SOFTWARE_PIXELS = 400_000
 """In software OpenGL a moving picture has at most this many pixels and is enlarged; at rest it is drawn sharply."""
 _SHARPEN_AFTER_MS = 350
@@ -89,11 +91,13 @@ class _SceneRenderer:
         self.antialiasing = not self.software if antialiasing is None else antialiasing
         """Whether edges are smoothed."""
         quality, whole = model.vis.quality, model.vis.global_
-        before = quality.offsamples, whole.offwidth, whole.offheight
+        before = quality.offsamples, quality.numslices, quality.numstacks, whole.offwidth, whole.offheight
         quality.offsamples = before[0] if self.antialiasing else 0
+        if self.software:
+            quality.numslices, quality.numstacks = _SOFTWARE_ROUNDNESS
         whole.offwidth, whole.offheight = size
         self._context: mujoco.MjrContext | None = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        quality.offsamples, whole.offwidth, whole.offheight = before
+        quality.offsamples, quality.numslices, quality.numstacks, whole.offwidth, whole.offheight = before
 
     def draw(self, scene: mujoco.MjvScene, drawn: tuple[int, int], shown: tuple[int, int], framebuffer: int) -> None:
         """Draw `scene` in the size `drawn`, put it into `framebuffer` in the size `shown` (width, height [pixel]).

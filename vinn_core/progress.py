@@ -40,7 +40,7 @@ class TrainingMetrics:
 
     Attributes:
         step: optimiser step. epoch: fractional epoch.
-        loss: BYOL loss, in [0, 4] per symmetric pair.
+        loss: BYOL loss, in [0, 8]: the sum over both views.
         collapse: standard deviation of the normalised projections times sqrt(dimension); 1 is healthy, 0 collapsed.
         learning_rate: current learning rate. images_per_second: throughput.
     """
@@ -133,7 +133,7 @@ class StopRequest:
 
 
 def yield_to_the_window() -> None:
-    """Lower this process's priority, so that the window it works for stays fluid."""
+    """Give this process and its children the lowest priority: the control loop and the window come first."""
     if hasattr(os, "nice"):
         with suppress(OSError):
-            os.nice(10)
+            os.nice(19)

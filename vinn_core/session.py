@@ -121,6 +121,7 @@ class Session:
         self._gripper = 1.0
         self._succeeded = False
         self._untouched = True
+        self._at_start = True
         self._reset(seed, look)
 
     @property
@@ -132,6 +133,11 @@ class Session:
     def recording(self) -> bool:
         """Whether an episode is being recorded."""
         return self._recorder is not None
+
+    @property
+    def at_start(self) -> bool:
+        """Whether no tick has passed since the scene was put into a start state."""
+        return self._at_start
 
     def close(self) -> None:
         """Discard nothing silently: an episode being recorded is finished first. Frees the OpenGL context."""
@@ -196,7 +202,7 @@ class Session:
         self._gripper = 1.0
         self._keep_grasp()
         self._succeeded = False
-        self._untouched = True
+        self._untouched = self._at_start = True
         self._observation = self._observe()
 
     def _start_recording(self, operator: str) -> None:
@@ -265,7 +271,7 @@ class Session:
         self._end_run(RunEnd.STOPPED)
         self.simulation.reset(episode.info.seed, episode.info.look)
         self.simulation.set_state(episode.states[0])
-        self._untouched = False
+        self._untouched, self._at_start = False, True
         self._succeeded = False
         self._replay, self._replay_step = command, 0
         self._replay_solved = False
@@ -300,7 +306,7 @@ class Session:
 
     def _start_exactly(self) -> None:
         """Undo the settling since a reset that nobody has touched, so that the same seed gives the same trajectory."""
-        if self._untouched and self._mode is not Mode.AUTONOMOUS:
+        if self._untouched and not self._at_start and self._mode is not Mode.AUTONOMOUS:
             self._reset(self.simulation.seed, None)
 
     def toggle_gripper(self) -> None:
@@ -335,6 +341,7 @@ class Session:
         stepped = perf_counter()
 
         self._observation = self._observe()
+        self._at_start = False
         rendered = perf_counter()
         self._tick += 1
         self._notice_outcome()

@@ -20,7 +20,7 @@ from app.main_window import MainWindow
 from app.viewport import Viewport, to_array
 from vinn_core.dataset import load_episode, load_frame
 from vinn_core.episode import Source
-from vinn_core.messages import Mode, Snapshot
+from vinn_core.messages import AutonomousStarted, Event, Mode, SceneReset, Snapshot
 from vinn_core.rendering import CameraRenderer
 from vinn_core.simulation import Simulation
 from vinn_core.task import load_task
@@ -124,9 +124,12 @@ def watch_it_run(window: MainWindow, folder: Path, hands: Hands, qtbot: QtBot) -
 
 
 def take_over_and_give_back(window: MainWindow, hands: Hands, qtbot: QtBot) -> None:
-    if newest(window).mode is not Mode.AUTONOMOUS:  # it has come to its end meanwhile
+    # From the start again: near its end the run would have the cube, and raising it would be the success.
+    with qtbot.waitSignal(window.session.event_happened, timeout=10_000, check_params_cb=is_a(SceneReset)):
+        hands.tap("t")
+    with qtbot.waitSignal(window.session.event_happened, timeout=10_000, check_params_cb=is_a(AutonomousStarted)):
         hands.tap("p")
-        qtbot.waitUntil(lambda: newest(window).mode is Mode.AUTONOMOUS, timeout=10_000)
+    qtbot.waitUntil(lambda: newest(window).mode is Mode.AUTONOMOUS, timeout=10_000)
     height = newest(window).observation.ee_position[2]
     hands.hold({"q"})
     qtbot.waitUntil(lambda: newest(window).mode is Mode.TELEOP, timeout=10_000)
@@ -163,6 +166,10 @@ def compare_the_picture(window: MainWindow, hands: Hands, qtbot: QtBot) -> None:
 
 def says(part: str) -> Callable[[str, str], bool]:
     return lambda level, text: part in text
+
+
+def is_a(kind: type[Event]) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, kind)
 
 
 def show_tab(window: MainWindow, title: str, hands: Hands, qtbot: QtBot) -> None:
