@@ -75,15 +75,19 @@ def softmin_weights(distances: NDArray[np.floating], temperature: float) -> NDAr
     uniform or nearly one-hot depending on the embedding's scale, so they are taken relative to their mean.
     Equal distances, zeros included, get equal weights.
     """
+    return softmin_weights_of_rows(np.asarray(distances)[None], temperature)[0]
+
+
+def softmin_weights_of_rows(distances: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """`softmin_weights` of each row of (Q, k) distances."""
     distances = np.asarray(distances, dtype=np.float64)
-    excess = distances - distances.min()
-    scale = temperature * distances.mean()
-    if scale > 0.0:
-        with np.errstate(over="ignore", under="ignore"):
-            weights = np.exp(-excess / scale)
-    else:  # all distances are zero, or so small that the product underflows: only the exactly nearest count
-        weights = (excess == 0.0).astype(np.float64)
-    return weights / weights.sum()
+    excess = distances - distances.min(axis=1, keepdims=True)
+    scale = temperature * distances.mean(axis=1, keepdims=True)
+    # All distances are zero, or so small that the product underflows: only the exactly nearest count.
+    degenerate = (excess == 0.0).astype(np.float64)
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        weights = np.where(scale > 0.0, np.exp(-excess / scale), degenerate)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 class VinnPolicy:
