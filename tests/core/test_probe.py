@@ -31,7 +31,9 @@ def test_the_own_demonstration_does_not_answer() -> None:
 
 def test_actions_that_never_change_are_not_judged() -> None:
     error = leave_one_demonstration_out(POSITIONS, EPISODES, np.ones((100, 7)))
-    assert error.relative == error.linear == error.gripper == 0.0
+    assert error.relative == 0.0
+    assert error.linear == pytest.approx(0.0, abs=1e-9)
+    assert error.gripper == 0.0
 
 
 def test_one_demonstration_is_not_enough() -> None:
