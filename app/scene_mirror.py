@@ -32,7 +32,7 @@ class SceneMirror:
     def __init__(self, task: Task, period_s: float) -> None:
         self.model: mujoco.MjModel = load_scene(SCENES_FOLDER / task.scene_file).compile()
         self.data = mujoco.MjData(self.model)
-        self._appearance = Appearance(self.model)
+        self._appearance = Appearance(self.model, task)
         self._period_s = period_s
         self._look: tuple[str, int] | None = None
         self._appearance_changed = True

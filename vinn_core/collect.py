@@ -72,7 +72,7 @@ def collect(
     Args:
         seed: of the first demonstration; failed ones (rare) are left out and the next seed is used.
         noise: scale of the noise in the executed actions, 0 for none; see `NoiseInjection`.
-        look: "none" or "varied"; None takes the workspace's.
+        look: one of `vinn_core.config.LOOKS`; None takes the workspace's.
         processes: worker processes; None is one per core.
 
     Returns:

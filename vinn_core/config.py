@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from vinn_core.errors import ConfigError
 
-LOOKS = ("none", "varied")
-TASKS = ("lift",)
+LOOKS = ("none", "varied", "distractors")
+TASKS = ("lift", "push", "stack", "door")
 BACKBONES = ("efficientnet_lite0", "resnet18", "mobilenet_v3_small")
 START_WEIGHTS = ("imagenet", "random")
 FEATURES = ("grid", "global")

@@ -75,7 +75,7 @@ class EpisodeInfo:
 
     Attributes:
         task: task name, such as "lift".
-        look: visual variation, "none" or "varied"; together with `seed` it fixes the appearance.
+        look: visual variation, one of `vinn_core.config.LOOKS`; together with `seed` it fixes the appearance.
         seed: seed of the reset that the episode started from.
         control_hz: control rate [1/s].
         source: who produced it.

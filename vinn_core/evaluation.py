@@ -32,7 +32,7 @@ class EvaluationSpec:
     """What is rolled out.
 
     Attributes:
-        policy: one of POLICIES. index: name of the index, for vinn. look: "none" or "varied".
+        policy: one of POLICIES. index: name of the index, for vinn. look: one of `vinn_core.config.LOOKS`.
         retrieval: k and temperature; None takes the index's own.
     """
 

@@ -73,7 +73,8 @@ class Session:
     """One simulation, one control loop. Made, used and closed by one thread.
 
     Args:
-        task: what is to be done. look: "none" or "varied". cameras: rendered each tick. image_size: [pixel].
+        task: what is to be done. look: one of `vinn_core.config.LOOKS`.
+        cameras: rendered each tick. image_size: [pixel].
         control_hz: control rate [1/s]. seed: of the first reset.
         on_event: receives each event, in order, in the session's thread.
         make_recorder: makes the recorder of a new episode; None when nothing will be recorded.

@@ -15,12 +15,12 @@ from vinn_core.task import (
     END_EFFECTOR_SITE,
     FINGER_JOINTS,
     FINGER_STROKE,
+    RESET_STREAM,
     SCENES_FOLDER,
     Task,
     load_scene,
 )
 
-_RESET_STREAM = 0
 _CONTROL_STEP_S = 0.02
 """Joint targets are renewed this often within a control tick [s]."""
 _RESET_TRIES = 100
@@ -30,7 +30,8 @@ class Simulation:
     """Owns one MjModel and MjData. Not thread-safe: the thread that uses it makes it.
 
     Args:
-        task: what is to be done. look: "none" or "varied". control_hz: control rate [1/s]; one `step` is one tick.
+        task: what is to be done. look: one of `vinn_core.config.LOOKS`.
+        control_hz: control rate [1/s]; one `step` is one tick.
     """
 
     def __init__(self, task: Task, look: str = "none", control_hz: float = 10.0) -> None:
@@ -40,7 +41,7 @@ class Simulation:
         self._spec = load_scene(SCENES_FOLDER / task.scene_file)
         self.model = self._spec.compile()
         self.data = mujoco.MjData(self.model)
-        self._appearance = Appearance(self.model)
+        self._appearance = Appearance(self.model, task)
         self._control = ArmControl()
         self._physics_steps = round(_CONTROL_STEP_S / self.model.opt.timestep)
         self._control_steps = round(1.0 / control_hz / _CONTROL_STEP_S)
@@ -67,7 +68,7 @@ class Simulation:
         self.seed = seed
         self.look = self.look if look is None else look
         self._appearance.apply(self.look, seed)
-        random = np.random.default_rng([seed, _RESET_STREAM])
+        random = np.random.default_rng([seed, RESET_STREAM])
         mujoco.mj_resetData(self.model, self.data)
         self.perturb = None
         for _ in range(_RESET_TRIES):

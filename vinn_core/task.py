@@ -15,6 +15,8 @@ from vinn_core.errors import SceneError
 
 SCENES_FOLDER = Path(__file__).resolve().parent.parent / "resources" / "scenes"
 
+RESET_STREAM = 0
+"""Second word of the random seed of a reset."""
 ARM_JOINTS = tuple(f"joint{number}" for number in range(1, 7))
 FINGER_JOINTS = ("finger_left", "finger_right")
 FINGER_STROKE = 0.035
@@ -31,11 +33,13 @@ class ResetPose:
     Attributes:
         ee_position: (3,) [m], end effector in the world frame. ee_quaternion: (4,) wxyz.
         objects: free joint name -> (7,) position [m] and quaternion wxyz in the world frame.
+        kept_clear: discs on the table, x, y and radius [m], in which the look puts nothing.
     """
 
     ee_position: NDArray[np.float64]
     ee_quaternion: NDArray[np.float64]
     objects: dict[str, NDArray[np.float64]]
+    kept_clear: tuple[tuple[float, float, float], ...]
 
 
 class Expert(Protocol):
