@@ -14,6 +14,13 @@ _PERSISTENCE = 0.5
 _LINEAR_NOISE = 0.018
 _ANGULAR_NOISE = 0.09
 """Standard deviation of the fresh noise at scale 1 [m/s], [rad/s]; the expert still solves every reset."""
+_BURST_CHANCE = 0.05
+_BURST_TICKS = 2, 6
+_LINEAR_BURST = 0.09
+_ANGULAR_BURST = 0.35
+"""At scale 1, the arm is pushed off its way this often a tick, for at least and at most so many ticks, in one random
+direction of this standard deviation [m/s], [rad/s]: the demonstration then shows the way back from farther off than
+small noise ever leads."""
 _SLIP_CHANCE = 0.03
 _SLIP_TICKS = 4
 """At scale 1, an open gripper closes by mistake this often a tick and for this long: the demonstration then shows that
@@ -45,18 +52,26 @@ class NoiseInjection:
 
     def __init__(self, scale: float) -> None:
         self._deviation = scale * np.array([_LINEAR_NOISE] * 3 + [_ANGULAR_NOISE] * 3)
-        self._slip_chance = scale * _SLIP_CHANCE
+        self._burst_deviation = scale * np.array([_LINEAR_BURST] * 3 + [_ANGULAR_BURST] * 3)
+        self._burst_chance, self._slip_chance = scale * _BURST_CHANCE, scale * _SLIP_CHANCE
         self.reset(0)
 
     def reset(self, seed: int) -> None:
         """Start the noise of the episode with this seed."""
         self._random = np.random.default_rng([seed, _NOISE_STREAM])
         self._noise = np.zeros(6)
-        self._slip_ticks = 0
+        self._burst = np.zeros(6)
+        self._burst_ticks = self._slip_ticks = 0
 
     def __call__(self, action: Action) -> Action:
         self._noise = _PERSISTENCE * self._noise + self._random.normal(0.0, 1.0, 6) * self._deviation
+        if self._burst_ticks > 0:
+            self._burst_ticks -= 1
+        elif self._random.random() < self._burst_chance:
+            self._burst = self._random.normal(0.0, 1.0, 6) * self._burst_deviation
+            self._burst_ticks = int(self._random.integers(*_BURST_TICKS))
+        burst = self._burst if self._burst_ticks > 0 else 0.0
         slips = self._random.random() < self._slip_chance
         self._slip_ticks = _SLIP_TICKS if slips else max(self._slip_ticks - 1, 0)
         gripper = 0.0 if self._slip_ticks else action.gripper
-        return Action((action.twist + self._noise).astype(np.float32), gripper)
+        return Action((action.twist + self._noise + burst).astype(np.float32), gripper)
