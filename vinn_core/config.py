@@ -13,6 +13,7 @@ TASKS = ("lift", "push", "stack", "door")
 BACKBONES = ("efficientnet_lite0", "resnet18", "mobilenet_v3_small")
 START_WEIGHTS = ("imagenet", "random")
 FEATURES = ("grid", "global")
+KEEP = ("best", "last")
 
 
 def _require(condition: bool, sentence: str) -> None:
@@ -114,6 +115,8 @@ class TrainConfig(JsonConfig):
         colour_strength: strength of photometric augmentation, 1 is the default.
         frozen_stages: first stages of the backbone that keep their start weights.
         fix_batchnorm: batch norm of the backbone keeps the statistics of its start weights.
+        keep: whose weights are stored, "last" or "best": those of the epoch, start weights included, with the smallest
+            action error (`vinn_core.held_frames`). patience: stop after so many epochs without a smaller one; 0: never.
         seed: of initialisation, batches and augmentation. device: "auto", "cpu", "cuda" or "mps".
     """
 
@@ -136,6 +139,8 @@ class TrainConfig(JsonConfig):
     colour_strength: float = 1.0
     frozen_stages: int = 4
     fix_batchnorm: bool = True
+    keep: str = "last"
+    patience: int = 0
     seed: int = 0
     device: str = "auto"
 
@@ -151,9 +156,10 @@ class TrainConfig(JsonConfig):
         _require(0 <= self.target_decay < 1, f"target_decay = {self.target_decay}; use 0 or more and below 1.")
         for size in ("projection_size", "hidden_size"):
             _require(getattr(self, size) >= 1, f"{size} = {getattr(self, size)}; use 1 or more.")
-        for amount in ("weight_decay", "colour_strength", "frozen_stages", "seed"):
+        for amount in ("weight_decay", "colour_strength", "frozen_stages", "patience", "seed"):
             _require(getattr(self, amount) >= 0, f"{amount} = {getattr(self, amount)}; use 0 or more.")
         _require(0 < self.crop <= 1, f"crop = {self.crop}; use above 0 up to 1 (1: no crops).")
+        _require_one_of("keep", self.keep, KEEP)
         _require_one_of("device", self.device, ("auto", "cpu", "cuda", "mps"))
 
     @property
@@ -173,7 +179,7 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     "frozen": TrainConfig(preset="frozen", epochs=0),
     "quick": TrainConfig(preset="quick", epochs=4),
-    "standard": TrainConfig(preset="standard", epochs=40, frozen_stages=2),
+    "standard": TrainConfig(preset="standard", epochs=40, frozen_stages=2, keep="best", patience=10),
     "paper": TrainConfig(
         preset="paper",
         backbone="resnet18",

@@ -27,6 +27,7 @@ from vinn_core.episode_file import (
     load_episode,
     load_frame,
     load_frames,
+    load_motion,
     new_hdf5,
     read_summary,
 )
@@ -34,7 +35,16 @@ from vinn_core.errors import DatasetError
 from vinn_core.files import disk_errors, replace_bytes, write_new
 from vinn_core.workspace import Workspace
 
-__all__ = ["Dataset", "EpisodeSummary", "load_episode", "load_frame", "load_frames", "read_summary", "save_episode"]
+__all__ = [
+    "Dataset",
+    "EpisodeSummary",
+    "load_episode",
+    "load_frame",
+    "load_frames",
+    "load_motion",
+    "read_summary",
+    "save_episode",
+]
 
 _TRASH = ".trash"
 _LONGEST_REWRITE_S = 60.0

@@ -18,6 +18,7 @@ from vinn_core.config import EncoderConfig, TrainConfig
 from vinn_core.encoder_store import WEIGHTS_FILE, StoredEncoder, read_stored_encoder, write_stored_encoder
 from vinn_core.errors import EncoderError
 from vinn_core.files import disk_errors
+from vinn_core.probe_curve import ProbeCurve
 from vinn_core.torch_setup import DAMAGE, one_thread, torch
 
 from torch import Tensor, nn  # isort: skip  # after torch_setup
@@ -121,23 +122,31 @@ def create_encoder(config: EncoderConfig, seed: int, cameras: tuple[str, ...] = 
     return Encoder(config, make_backbone(config.backbone, config.start_weights, seed), cameras).eval()
 
 
-def save_encoder(encoder: Encoder, folder: Path, train: TrainConfig, frames: int) -> StoredEncoder:
+def save_encoder(
+    encoder: Encoder, folder: Path, train: TrainConfig, frames: int, probe: ProbeCurve | None = None
+) -> StoredEncoder:
     """Write encoder.pt (weights only) and config.json into `folder`, replacing what is there.
 
     Args:
-        train: how it was trained. frames: on how many.
+        train: how it was trained. frames: on how many. probe: see StoredEncoder.
 
     Raises:
         EncoderError: the disk is full or refuses; an encoder that was there is unchanged.
     """
-    trained = train.epochs > 0
+    if train.epochs == 0:
+        training = "not trained"
+    elif probe is not None and probe.chosen_epoch == 0:
+        training = "kept, as BYOL did not improve the action error"
+    else:
+        training = f"fine-tuned by BYOL on {frames} frames"
     stored = StoredEncoder(
         name=folder.name,
-        origin=f"{encoder.weights_origin}{f', fine-tuned by BYOL on {frames} frames' if trained else ', not trained'}",
+        origin=f"{encoder.weights_origin}, {training}",
         train=train,
         frames=frames,
         fingerprint=encoder.fingerprint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        probe=probe,
     )
     with disk_errors("saving the encoder", EncoderError):
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from vinn_core.config import TrainConfig
 from vinn_core.errors import ConfigError, EncoderError
 from vinn_core.files import replace_file
+from vinn_core.probe_curve import ProbeCurve
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "encoder.pt"
@@ -25,6 +26,7 @@ class StoredEncoder:
         name: of its folder. origin: readable sentence, where its weights come from.
         train: how it was trained. frames: number of frames it was trained on.
         fingerprint: sha256 over its configuration and weights. created: ISO 8601, UTC.
+        probe: the action error by epoch and whose weights these are; None when it was not measured.
     """
 
     name: str
@@ -33,6 +35,7 @@ class StoredEncoder:
     frames: int
     fingerprint: str
     created: str
+    probe: ProbeCurve | None = None
 
     @property
     def description(self) -> str:
@@ -65,7 +68,9 @@ def read_stored_encoder(folder: Path) -> StoredEncoder:
         raise EncoderError(f"no encoder '{folder.name}'; {known}.")
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        return StoredEncoder(**{**values, "name": folder.name, "train": TrainConfig.from_dict(values["train"])})
+        train, probe = TrainConfig.from_dict(values["train"]), values.get("probe")
+        curve = ProbeCurve.from_dict(probe) if probe else None
+        return StoredEncoder(**{**values, "name": folder.name, "train": train, "probe": curve})
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         raise EncoderError(f"the encoder '{folder.name}' is damaged ({error}); train it again.") from error
 

@@ -157,6 +157,13 @@ def load_episode(path: Path) -> Episode:
         return Episode(info=_info(demo), images=images, **arrays)
 
 
+def load_motion(path: Path) -> Episode:
+    """As `load_episode`, but without images (`images` is empty), which take far longer to read than all else."""
+    with _reading(path) as demo:
+        _check(demo)
+        return Episode(info=_info(demo), images={}, **{name: array.read(demo) for name, array in _ARRAYS.items()})
+
+
 def load_frames(path: Path, camera: str) -> NDArray[np.uint8]:
     """All frames of one camera, (T, H, W, 3) uint8. Raises DatasetError when file or camera is missing or damaged."""
     with _reading(path) as demo:

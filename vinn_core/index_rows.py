@@ -56,7 +56,7 @@ def collect_rows(
         EmbeddingIndexError: there are no episodes, none in which the arm moves, a camera is missing in one, or the
             encoder gives undefined features.
     """
-    from vinn_core.dataset import load_episode
+    from vinn_core.dataset import load_motion
 
     if not summaries:
         raise EmbeddingIndexError("There is no successful episode to index yet: record or collect some first.")
@@ -67,7 +67,7 @@ def collect_rows(
     for summary in summaries:
         if stop:
             return None
-        episode = load_episode(summary.path)
+        episode = load_motion(summary.path)
         kept = moving_steps(episode.actions, episode.gripper_openings) if leave_out_idle else np.arange(len(episode))
         body = proprioception(episode.ee_positions, episode.ee_quaternions, episode.gripper_openings)
         steps.append(kept)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,22 @@ class TrainingMetrics:
 
 
 @dataclass(frozen=True)
+class ProbeMeasured:
+    """The action error of the encoder being trained, asked of recorded frames: see `vinn_core.probe.ActionError`.
+
+    Attributes:
+        epoch: after so many; 0: of the start weights.
+        relative: in standard deviations of the actions. linear: [m/s]. angular: [rad/s]. gripper: in [0, 1].
+    """
+
+    epoch: float
+    relative: float
+    linear: float
+    angular: float
+    gripper: float
+
+
+@dataclass(frozen=True)
 class Message:
     """A sentence for the person; level is "info" or "warning"."""
 
@@ -82,11 +98,9 @@ class JobFailed:
     text: str
 
 
-JobEvent = StageProgress | TrainingMetrics | Message | JobFinished | JobStopped | JobFailed
+JobEvent = StageProgress | TrainingMetrics | ProbeMeasured | Message | JobFinished | JobStopped | JobFailed
 
-_KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (StageProgress, TrainingMetrics, Message, JobFinished, JobStopped, JobFailed)
-}
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(JobEvent)}
 
 
 def encode_event(event: JobEvent) -> str:

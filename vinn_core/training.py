@@ -1,11 +1,14 @@
-"""Fine-tuning an encoder by BYOL on the recorded frames: reports progress, stops on request, resumes where it was."""
+"""Fine-tuning an encoder by BYOL on the recorded frames: reports progress, stops on request, resumes where it was.
+
+Before the first step and after every epoch a probe may ask how well the encoder tells what to do; it draws no random
+numbers and leaves the networks as they are, so that training takes the same course with and without it.
+"""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -18,12 +21,13 @@ from vinn_core.augmentation import Augmentation
 from vinn_core.byol import Byol, StepResult, learning_rate, target_decay
 from vinn_core.config import TrainConfig
 from vinn_core.dataset import Dataset, EpisodeSummary, load_frames
-from vinn_core.encoder import create_encoder, images_to_tensor, save_encoder, save_tensors
-from vinn_core.encoder_store import CHECKPOINT_FILE, HISTORY_FILE
+from vinn_core.encoder import create_encoder, images_to_tensor, save_encoder
+from vinn_core.encoder_probe import EncoderProbe
 from vinn_core.errors import DatasetError, EncoderError
-from vinn_core.files import disk_errors, remove_leftovers, replace_file, replace_text
+from vinn_core.held_frames import HeldFrames, hold_frames
 from vinn_core.progress import Message, Report, StageProgress, StopRequest, TrainingMetrics
 from vinn_core.torch_setup import DAMAGE, choose_device, torch
+from vinn_core.training_files import TrainingFiles
 from vinn_core.workspace import Workspace
 
 from torch import Tensor  # isort: skip  # after torch_setup
@@ -56,14 +60,19 @@ def train_on_workspace(
         )
     for _, sentence in dataset.damaged():
         report(Message(f"{sentence} It is left out.", "warning"))
+    frames = _all_frames(summaries, config.cameras)
+    held = hold_frames(summaries, config.cameras) if config.epochs else None
+    if config.epochs and held is None:
+        report(Message("The action error is not measured while training: that needs at least two demonstrations."))
     return train(
-        _all_frames(summaries, config.cameras),
+        frames,
         config,
         workspace.encoders_folder / name,
         report,
         stop,
         resume,
         dataset_fingerprint="+".join(summary.fingerprint for summary in summaries),
+        held=held,
     )
 
 
@@ -88,15 +97,16 @@ def train(
     stop: StopRequest,
     resume: bool = False,
     dataset_fingerprint: str = "",
+    held: HeldFrames | None = None,
 ) -> dict[str, Any]:
-    """Train an encoder on `frames` (N, H, W, 3) uint8 RGB and write it into `folder`.
+    """Train an encoder on `frames` (N, H, W, 3) uint8 RGB and write it into `folder`; `held` are probed.
 
     A checkpoint is kept every half minute and when `stop` is set; `resume` goes on from it and, on a CPU and without a
     time limit, ends bit-equal to a run that was never stopped. With 0 epochs the start weights are written as they are.
 
     Returns:
-        {"name", "stopped", "frames", "steps", "seconds", "loss", "collapse"}; the last two are None before the first
-        step. And, unless stopped, {"origin", "fingerprint"}.
+        {"name", "stopped", "frames", "steps", "seconds", "loss", "collapse", "probe"}; "loss" and "collapse" are None
+        before the first step, "probe" is `ProbeCurve.to_dict`. And, unless stopped, {"origin", "fingerprint"}.
 
     Raises:
         DatasetError: there are no frames.
@@ -105,13 +115,15 @@ def train(
     """
     if len(frames) == 0:
         raise DatasetError("There are no frames to train on. Record at least one demonstration, then train.")
-    run = _Run(frames, config, folder, dataset_fingerprint)
+    run = _Run(frames, config, folder, dataset_fingerprint, held)
     if resume:
         run.load_checkpoint()
     else:
-        run.start_history()
+        run.files.start()
     report(Message(f"Training starts from: {run.encoder.weights_origin}."))
     run.go(report, stop)
+    if not run.unfinished:
+        run.choose_weights(report)
     result: dict[str, Any] = {
         "name": folder.name,
         "stopped": run.unfinished,
@@ -120,22 +132,32 @@ def train(
         "seconds": run.seconds,
         "loss": run.loss,
         "collapse": run.collapse,
+        "probe": run.probe.curve.to_dict(),
     }
     if run.unfinished:
         run.save_checkpoint()
         return result
-    stored = save_encoder(run.encoder.cpu(), folder, config, len(frames))
-    (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    curve = run.probe.curve if run.probe.curve.points else None
+    stored = save_encoder(run.encoder.cpu(), folder, config, len(frames), curve)
+    run.files.checkpoint.unlink(missing_ok=True)
     return {**result, "origin": stored.origin, "fingerprint": stored.fingerprint}
 
 
 class _Run:
     """One training run: networks, optimiser and how far it is."""
 
-    def __init__(self, frames: NDArray[np.uint8], config: TrainConfig, folder: Path, dataset_fingerprint: str) -> None:
+    def __init__(
+        self,
+        frames: NDArray[np.uint8],
+        config: TrainConfig,
+        folder: Path,
+        dataset_fingerprint: str,
+        held: HeldFrames | None,
+    ) -> None:
         self._frames = frames
         self._config = config
         self._folder = folder
+        self.files = TrainingFiles(folder)
         self._dataset_fingerprint = dataset_fingerprint
         self._device = choose_device(config.device)
         self.encoder = create_encoder(config.encoder, config.seed, config.cameras)
@@ -154,10 +176,16 @@ class _Run:
         self.seconds = 0.0
         self.loss: float | None = None
         self.collapse: float | None = None
+        self.probe = EncoderProbe(held, config, self._steps_per_epoch, len(frames))
 
     @property
     def unfinished(self) -> bool:
-        return self._share() < 1.0
+        if self.probe.out_of_patience:
+            return False
+        return self._share() < 1.0 or self._probe_is_due()
+
+    def _probe_is_due(self) -> bool:
+        return self.probe.is_due(self.step, at_end=self._share() >= 1.0)
 
     def _share(self) -> float:
         """How much of the training is done, in [0, 1], by steps or by the time limit, whichever ends first."""
@@ -168,22 +196,51 @@ class _Run:
     def go(self, report: Report, stop: StopRequest) -> None:
         """Train until done or stopped."""
         checkpoint_at = reported_at = monotonic()
-        first_step, before = self.step, self.seconds
+        first_step, before, probed_before = self.step, self.seconds, self.probe.seconds
         started = monotonic()
         if self.unfinished:
             report(StageProgress(_STAGE, self.step, self.total_steps, "step"))
+        for point in self.probe.curve.points:  # of the run that is resumed
+            report(point)
         while self.unfinished and not stop:
+            if self._probe_is_due():
+                self._measure_probe(report, stop)
+                continue
             rate = self._train_step()
             now = monotonic()
             self.seconds = before + now - started
-            if now - reported_at > _REPORT_EVERY_S or not self.unfinished:
+            if now - reported_at > _REPORT_EVERY_S or self._share() >= 1.0:
                 reported_at = now
-                speed = (self.step - first_step) * self._batch_size / (now - started)
-                self._report(report, rate, speed)
+                training_s = now - started - (self.probe.seconds - probed_before)
+                self._report(report, rate, (self.step - first_step) * self._batch_size / training_s)
             if now - checkpoint_at > _CHECKPOINT_EVERY_S:
                 checkpoint_at = now
                 self.save_checkpoint()
         self.encoder.eval()
+
+    def _measure_probe(self, report: Report, stop: StopRequest) -> None:
+        try:
+            point = self.probe.measure(self.encoder, self.step, stop)
+        except FloatingPointError as error:
+            raise self._divergence(f"the encoder gives {error}") from error
+        self._byol.train()  # embedding has put the encoder into evaluation mode
+        if point is not None:
+            report(point)
+
+    def choose_weights(self, report: Report) -> None:
+        """At the end: put the weights to keep into the encoder, and say what a person may not expect."""
+        if self.probe.out_of_patience:
+            report(StageProgress(_STAGE, self.step, self.step, "step", 0.0))
+            epochs = f"{self._config.patience} epochs"
+            report(Message(f"Training ended early: the action error did not become smaller for {epochs}."))
+        self.probe.choose_weights(self.encoder)
+        if self.probe.curve.chosen_epoch == 0:
+            text = "BYOL did not improve the action error on this data; the start weights were kept."
+            report(Message(text, "warning"))
+
+    @property
+    def _epoch(self) -> float:
+        return self.step / self._steps_per_epoch
 
     @property
     def _batch_size(self) -> int:
@@ -205,12 +262,16 @@ class _Run:
         self._byol.update_target(target_decay(config.target_decay, share))
         self.loss, self.collapse = float(result.loss.detach()), result.collapse
         if not math.isfinite(self.loss):
-            raise EncoderError(
-                f"training diverged at step {self.step} (the loss is {self.loss}); train anew with a learning rate "
-                f"below {config.learning_rate:g}, such as {config.learning_rate / 10:g}."
-            )
+            raise self._divergence(f"the loss is {self.loss}")
         self.step += 1
         return rate
+
+    def _divergence(self, sign: str) -> EncoderError:
+        rate = self._config.learning_rate
+        return EncoderError(
+            f"training diverged at step {self.step} ({sign}); train anew with a learning rate below {rate:g}, "
+            f"such as {rate / 10:g}."
+        )
 
     def _learn(self, images: Tensor) -> StepResult:
         """Draw two views of each image and follow the gradient of their loss."""
@@ -236,27 +297,13 @@ class _Run:
 
     def _report(self, report: Report, rate: float, images_per_second: float) -> None:
         share = self._share()
-        left = self.seconds * (1.0 - share) / share if share > 0 else None
+        left = (self.seconds - self.probe.seconds) * (1.0 - share) / share if share > 0 else None
         report(StageProgress(_STAGE, self.step, max(self.step, round(self.step / share)), "step", left))
         assert self.loss is not None
         assert self.collapse is not None
-        metrics = TrainingMetrics(
-            self.step, self.step / self._steps_per_epoch, self.loss, self.collapse, rate, images_per_second
-        )
+        metrics = TrainingMetrics(self.step, self._epoch, self.loss, self.collapse, rate, images_per_second)
         report(metrics)
-        with disk_errors("writing the training history", EncoderError), self._history().open("a") as file:
-            file.write(json.dumps(asdict(metrics)) + "\n")
-
-    def _history(self) -> Path:
-        return self._folder / HISTORY_FILE
-
-    def start_history(self) -> None:
-        """Begin a new run in the folder: forget the history and checkpoint of the last one."""
-        with disk_errors("starting the training", EncoderError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self._folder)
-            self._history().unlink(missing_ok=True)
-            (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+        self.files.note(asdict(metrics))
 
     def save_checkpoint(self) -> None:
         """Keep all that is needed to go on. Raises EncoderError when the disk refuses; the last one then stays."""
@@ -269,14 +316,13 @@ class _Run:
             "seconds": self.seconds,
             "loss": self.loss,
             "collapse": self.collapse,
+            "probe": self.probe.state(),
         }
-        with disk_errors("saving the checkpoint", EncoderError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self._folder / CHECKPOINT_FILE, lambda path: save_tensors(content, path))
+        self.files.save_checkpoint(content)
 
     def load_checkpoint(self) -> None:
         """Go back to where a stopped run was."""
-        file = self._folder / CHECKPOINT_FILE
+        file = self.files.checkpoint
         if not file.exists():
             raise EncoderError(f"encoder '{self._folder.name}' has no checkpoint to resume; train it without --resume.")
         try:
@@ -290,7 +336,8 @@ class _Run:
                 self._optimiser.load_state_dict(content["optimiser"])
                 self.step, self.seconds = content["step"], content["seconds"]
                 self.loss, self.collapse = content["loss"], content["collapse"]
-                self._forget_history_after_checkpoint()
+                self.probe.load_state(content["probe"])
+                self.files.forget_history_after(self.step)
                 return
         except DAMAGE as error:
             raise EncoderError(
@@ -298,16 +345,3 @@ class _Run:
             ) from error
         what = "episodes" if same_config else "settings"
         raise EncoderError(f"the checkpoint of encoder '{self._folder.name}' belongs to other {what}; train it anew.")
-
-    def _forget_history_after_checkpoint(self) -> None:
-        """Leave out of the history what a killed run did after its last checkpoint: it will be done again."""
-        if not self._history().exists():
-            return
-        kept = []
-        for line in self._history().read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError):  # the kill may have cut the last line short
-                if json.loads(line)["step"] <= self.step:
-                    kept.append(f"{line}\n")
-        with disk_errors("resuming the training", EncoderError):
-            remove_leftovers(self._folder)
-            replace_text(self._history(), "".join(kept))

@@ -15,6 +15,7 @@ from vinn_core.progress import (
     JobFinished,
     JobStopped,
     Message,
+    ProbeMeasured,
     StageProgress,
     StopRequest,
     TrainingMetrics,
@@ -25,6 +26,7 @@ from vinn_core.progress import (
 EVENTS: list[JobEvent] = [
     StageProgress("Building index", 3, 10, "frame"),
     StageProgress("Training encoder", 3, 10, "image", 12.5),
+    ProbeMeasured(0.0, 0.62, 0.041, 0.15, 0.02),
     TrainingMetrics(7, 0.5, 1.25, 0.9, 1e-3, 81.5),
     Message("Zoë's disk is nearly full.\nFree some space.", "warning"),
     JobFinished({"success_rate": 0.5, "seeds": [1, 2], "index": {"name": "default"}, "loss": None}),
