@@ -13,6 +13,7 @@ TASKS = ("lift", "push", "stack", "door")
 BACKBONES = ("efficientnet_lite0", "resnet18", "mobilenet_v3_small")
 START_WEIGHTS = ("imagenet", "random")
 FEATURES = ("grid", "global")
+REGRESSIONS = ("mean", "linear")
 KEEP = ("best", "last")
 
 
@@ -243,11 +244,20 @@ class PolicyConfig(JsonConfig):
     Attributes:
         neighbours: k, how many recorded frames are averaged.
         temperature: of the softmin over distances, relative to the mean neighbour distance; small trusts the nearest.
+        regression: "mean" averages the neighbours' twists, as the paper does; "linear" fits a plane through more frames
+            and takes its value at the present one. The gripper is voted on by the k neighbours either way.
+        fitted_frames: how many frames the plane is fitted through. ridge: how much it is flattened.
     """
 
     neighbours: int = 5
     temperature: float = 0.1
+    regression: str = "mean"
+    fitted_frames: int = 40
+    ridge: float = 0.1
 
     def __post_init__(self) -> None:
         _require(self.neighbours >= 1, f"k = {self.neighbours}; use k >= 1.")
         _require(self.temperature > 0, f"temperature = {self.temperature}; use above 0.")
+        _require_one_of("regression", self.regression, REGRESSIONS)
+        _require(self.fitted_frames >= 2, f"fitted_frames = {self.fitted_frames}; use 2 or more.")
+        _require(self.ridge >= 0, f"ridge = {self.ridge}; use 0 or more.")

@@ -7,10 +7,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vinn_core.config import PolicyConfig
 from vinn_core.episode import Action, Episode, Observation
+from vinn_core.regression import local_linear_weights, softmin_weights
 
 if TYPE_CHECKING:
     from vinn_core.embedding import Embedder
@@ -20,6 +20,8 @@ OPEN_VOTE = 0.6
 """An open vote above this opens a closed gripper."""
 CLOSE_VOTE = 0.4
 """An open vote below this closes an open gripper."""
+_FIT_TEMPERATURE = 0.3
+"""Of the softmin that weighs the frames of a local linear fit: wide, as the plane accounts for the distance."""
 FULLY_OPEN = 0.8
 """A measured opening below this counts as closed at the start: a gripper that holds a cube is about half open."""
 
@@ -68,33 +70,12 @@ class Policy(Protocol):
     def act(self, observation: Observation) -> Decision: ...
 
 
-def softmin_weights(distances: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """Weights of k neighbours, w_i proportional to exp(-d_i / (temperature * mean d)); (k,) float64 summing to 1.
-
-    VINN (Pari et al. 2021, arXiv 2112.01511, section 3.3) weighs by exp(-d_i). Raw distances make that nearly
-    uniform or nearly one-hot depending on the embedding's scale, so they are taken relative to their mean.
-    Equal distances, zeros included, get equal weights.
-    """
-    return softmin_weights_of_rows(np.asarray(distances)[None], temperature)[0]
-
-
-def softmin_weights_of_rows(distances: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """`softmin_weights` of each row of (Q, k) distances."""
-    distances = np.asarray(distances, dtype=np.float64)
-    excess = distances - distances.min(axis=1, keepdims=True)
-    scale = temperature * distances.mean(axis=1, keepdims=True)
-    # All distances are zero, or so small that the product underflows: only the exactly nearest count.
-    degenerate = (excess == 0.0).astype(np.float64)
-    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-        weights = np.where(scale > 0.0, np.exp(-excess / scale), degenerate)
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
 class VinnPolicy:
     """Locally weighted regression over the nearest recorded frames (VINN, section 3.3).
 
-    The twist is the weighted mean of the neighbours' twists; the gripper follows their weighted vote with
-    hysteresis, because a half-closed mean would neither hold nor release.
+    The twist is the weighted mean of the neighbours' twists, or the value of a plane fitted through more of them, see
+    `PolicyConfig.regression`; the gripper follows the neighbours' weighted vote with hysteresis, because a half-closed
+    mean would neither hold nor release.
 
     `config` may be replaced at any time, from any thread; it takes effect at the next `act`.
     """
@@ -122,17 +103,25 @@ class VinnPolicy:
         started = perf_counter()
         vector = self._embedder.embed(observation)
         encoded = perf_counter()
-        found = self._index.query(vector, config.neighbours)
+        linear = config.regression == "linear"
+        found = self._index.query(vector, max(config.neighbours, config.fitted_frames if linear else 0))
         searched = perf_counter()
 
         rows = np.array([row for row, _ in found])
-        weights = softmin_weights(np.array([distance for _, distance in found]), config.temperature)
+        distances = np.array([distance for _, distance in found])
         actions = self._index.actions[rows].astype(np.float64)
-        gripper = self._vote(observation, float(weights @ (actions[:, 6] >= 0.5)))
-        action = Action((weights @ actions[:, :6]).astype(np.float32), gripper)
+        k = min(config.neighbours, len(found))
+        weights = softmin_weights(distances[:k], config.temperature)
+        shares = weights
+        if linear:
+            around = softmin_weights(distances, _FIT_TEMPERATURE)
+            shares = local_linear_weights(self._index.vectors[rows] - vector, around, config.ridge)
+        twist = shares @ actions[: len(shares), :6]
+        gripper = self._vote(observation, float(weights @ (actions[:k, 6] >= 0.5)))
+        action = Action(twist.astype(np.float32), gripper)
         neighbours = tuple(
             Neighbour(int(self._index.episodes[row]), int(self._index.steps[row]), distance, float(weight))
-            for (row, distance), weight in zip(found, weights, strict=True)
+            for (row, distance), weight in zip(found[:k], weights, strict=True)
         )
         return Decision(action, neighbours, (encoded - started) * 1e3, (searched - encoded) * 1e3)
 

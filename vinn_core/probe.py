@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vinn_core.errors import DatasetError
-from vinn_core.policy import softmin_weights_of_rows
+from vinn_core.regression import softmin_weights_of_rows
 
 QUERIES = 1000
 """At most this many frames are asked about, evenly spaced."""

@@ -10,7 +10,8 @@ from vinn_core.config import IndexConfig, PolicyConfig
 from vinn_core.embedding import EmbeddingTransform
 from vinn_core.episode import Episode, EpisodeInfo, Observation, Source
 from vinn_core.index import EmbeddingIndex, IndexInfo
-from vinn_core.policy import ReplayPolicy, VinnPolicy, softmin_weights
+from vinn_core.policy import ReplayPolicy, VinnPolicy
+from vinn_core.regression import softmin_weights
 
 
 class GivenVector:
@@ -164,3 +165,17 @@ def test_replay_repeats_what_was_executed_then_holds() -> None:
             assert not held.twist.any()
             assert held.gripper == 0.0
         assert policy.finished
+
+
+def test_linear_regression_accounts_for_where_the_neighbours_lie() -> None:
+    places = [1.0, 2.0, 3.0, 4.0]  # the observation, at 0, has all its neighbours on one side
+    actions = _grippers([1.0] * 4)
+    actions[:, 0] = 0.05 + 0.01 * np.array(places)
+    policy = _policy(places, actions, k=2)
+    averaged = policy.act(_observation(0.0))
+    policy.config = PolicyConfig(2, 0.1, regression="linear", fitted_frames=4, ridge=0.0)
+    fitted = policy.act(_observation(0.0))
+    assert averaged.action.twist[0] > 0.059
+    assert fitted.action.twist[0] == pytest.approx(0.05, abs=1e-4)
+    assert fitted.action.gripper == averaged.action.gripper
+    assert fitted.neighbours == averaged.neighbours
