@@ -17,6 +17,7 @@ from vinn_core.arguments import BAD_INPUT, OneLineParser, at_least, folder_name
 from vinn_core.command_output import JobOutput
 from vinn_core.config import (
     BACKBONES,
+    KEEP,
     LOOKS,
     PRESETS,
     START_WEIGHTS,
@@ -27,6 +28,7 @@ from vinn_core.config import (
     preset,
 )
 from vinn_core.errors import ConfigError, VinnError
+from vinn_core.probe_curve import ProbeCurve
 
 STOPPED = 3
 
@@ -117,7 +119,17 @@ def _replay(options: argparse.Namespace, output: JobOutput) -> int:
 def _train(options: argparse.Namespace, output: JobOutput) -> int:
     changes = {
         name: value
-        for name in ("backbone", "epochs", "batch_size", "learning_rate", "max_minutes", "seed", "device")
+        for name in (
+            "backbone",
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "max_minutes",
+            "keep",
+            "patience",
+            "seed",
+            "device",
+        )
         if (value := getattr(options, name)) is not None
     }
     if options.weights is not None:
@@ -137,7 +149,8 @@ def _train(options: argparse.Namespace, output: JobOutput) -> int:
             if built is None:
                 return STOPPED
             result["index"] = built
-    output.finish(result, f"encoder '{options.name}' trained on {result['frames']} frames")
+    error = ProbeCurve.from_dict(result["probe"]).in_words()
+    output.finish(result, f"encoder '{options.name}' trained on {result['frames']} frames{error and f'; {error}'}")
     return 0
 
 
@@ -255,6 +268,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch-size", type=int)
     train.add_argument("--learning-rate", type=float)
     train.add_argument("--max-minutes", type=float)
+    train.add_argument("--keep", choices=KEEP, help="weights of the epoch with the smallest action error, or the last")
+    train.add_argument("--patience", type=int, help="end after so many epochs without a smaller action error; 0: never")
     train.add_argument("--seed", type=at_least(0, int))
     train.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))
 

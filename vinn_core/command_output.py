@@ -15,6 +15,7 @@ from vinn_core.progress import (
     JobFinished,
     JobStopped,
     Message,
+    ProbeMeasured,
     StageProgress,
     StopRequest,
     TrainingMetrics,
@@ -36,6 +37,7 @@ class JobOutput:
         self._as_events = as_events
         self._bar: tqdm[Any] | None = None
         self._stage = ""
+        self._curves: dict[str, str] = {}
         self.stop = StopRequest()
         if as_events:
             self.stop.listen()
@@ -49,8 +51,10 @@ class JobOutput:
             self._show_progress(event)
         elif isinstance(event, Message):
             tqdm.write(f"{event.level}: {event.text}", file=sys.stderr)
-        elif isinstance(event, TrainingMetrics) and self._bar is not None:
-            self._bar.set_postfix(loss=f"{event.loss:.3f}", collapse=f"{event.collapse:.2f}", refresh=False)
+        elif isinstance(event, TrainingMetrics):
+            self._show_curves({"loss": f"{event.loss:.3f}", "collapse": f"{event.collapse:.2f}"})
+        elif isinstance(event, ProbeMeasured):
+            self._show_curves({"action error": f"{event.relative:.2f}"})
 
     def finish(self, result: dict[str, Any], text: str) -> None:
         """The command did what was asked."""
@@ -90,6 +94,11 @@ class JobOutput:
             self._stage = event.stage
         self._bar.total = event.total
         self._bar.update(event.done - self._bar.n)
+
+    def _show_curves(self, newest: dict[str, str]) -> None:
+        self._curves |= newest
+        if self._bar is not None:
+            self._bar.set_postfix(self._curves, refresh=False)
 
     def _close_bar(self, leave: bool = True) -> None:
         if self._bar is not None:

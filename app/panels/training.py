@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -31,7 +31,17 @@ from vinn_core.config import TrainConfig
 from vinn_core.encoder_store import has_checkpoint
 from vinn_core.errors import ConfigError
 from vinn_core.messages import Event, Snapshot
-from vinn_core.progress import JobEvent, JobFailed, JobFinished, JobStopped, Message, StageProgress, TrainingMetrics
+from vinn_core.probe_curve import ProbeCurve
+from vinn_core.progress import (
+    JobEvent,
+    JobFailed,
+    JobFinished,
+    JobStopped,
+    Message,
+    ProbeMeasured,
+    StageProgress,
+    TrainingMetrics,
+)
 
 if TYPE_CHECKING:
     from app.widgets.training_plots import TrainingPlots
@@ -221,10 +231,12 @@ class TrainingPanel(QWidget):
                 self.bars.show_progress(event)
             case TrainingMetrics():
                 self._show_metrics(event)
+            case ProbeMeasured():
+                self._curves().show_probe(event)
             case Message(text, level):
                 self.notify.emit(level, text)
-            case JobFinished():
-                self._finish()
+            case JobFinished(result):
+                self._finish(result)
             case JobStopped(text):
                 self._end()
                 self.notify.emit("info", text)
@@ -232,21 +244,25 @@ class TrainingPanel(QWidget):
                 self._end()
                 self.notify.emit("error", text)
 
-    def _show_metrics(self, metrics: TrainingMetrics) -> None:
+    def _curves(self) -> TrainingPlots:
         if self.plots is None:
             from app.widgets.training_plots import TrainingPlots
 
             self.plots = TrainingPlots(self)
             self._column.insertWidget(self._column.indexOf(self.speed) + 1, self.plots)
-        self.plots.show_metrics(metrics)
+        return self.plots
+
+    def _show_metrics(self, metrics: TrainingMetrics) -> None:
+        self._curves().show_metrics(metrics)
         self._speed = metrics.images_per_second
         self.speed.setText(f"{metrics.images_per_second:.0f} images/s · epoch {metrics.epoch:.1f}")
 
-    def _finish(self) -> None:
+    def _finish(self, result: Mapping[str, Any]) -> None:
         if self._trained is not None and self._speed:
             remember_speed(self._trained, self._speed)
         took = duration(monotonic() - self._started)
-        trained = f"Encoder trained in {took}; index" if self._trained is not None else "Index"
+        probe = ProbeCurve.from_dict(result["probe"]).in_words() if "probe" in result else ""
+        trained = "; ".join(filter(None, (f"Encoder trained in {took}", probe, "index"))) if self._trained else "Index"
 
         def sum_up() -> None:
             index = self._workspace.index

@@ -17,12 +17,12 @@ from PySide6.QtWidgets import (
 )
 
 from app.workspace import DEFAULT_NAME
-from vinn_core.config import BACKBONES, PRESETS, START_WEIGHTS, TrainConfig, preset
+from vinn_core.config import BACKBONES, KEEP, PRESETS, START_WEIGHTS, TrainConfig, preset
 from vinn_core.errors import ConfigError
 
 PRESET_TEXTS = {
     "quick": "A few minutes of fine-tuning on this computer's processor. Start here.",
-    "standard": "Longer fine-tuning. Better when the look of the scene varies.",
+    "standard": "Longer fine-tuning that keeps the best epoch. Better when the look of the scene varies.",
     "paper": "ResNet-18 at 224 pixels for 100 epochs, as published. Needs a GPU.",
     "frozen": "No training: the start weights as they are. For comparison, or to run at once.",
     "tiny": "One epoch of a small untrained network. Only to try the buttons out.",
@@ -36,6 +36,8 @@ _OPTIONS = {
     "max_minutes": "--max-minutes",
     "batch_size": "--batch-size",
     "learning_rate": "--learning-rate",
+    "keep": "--keep",
+    "patience": "--patience",
     "seed": "--seed",
 }
 """Of the command line."""
@@ -65,6 +67,14 @@ class AdvancedTraining(QWidget):
         self.batch_size = QSpinBox(self)
         self.batch_size.setRange(2, 4096)
         self.learning_rate = QLineEdit(self)
+        self.keep = QComboBox(self)
+        self.keep.addItems(list(KEEP))
+        self.keep.setToolTip("Whose weights are stored: those of the epoch with the smallest action error, or the last")
+        self.patience = QSpinBox(self)
+        self.patience.setRange(0, 10_000)
+        self.patience.setSpecialValueText("no end")
+        self.patience.setSuffix(" epochs")
+        self.patience.setToolTip("Training ends after so many epochs without a smaller action error")
         self.seed = QSpinBox(self)
         self.seed.setRange(0, 2**31 - 1)
         self.cameras = {camera: QCheckBox(camera, self) for camera in cameras}
@@ -84,6 +94,8 @@ class AdvancedTraining(QWidget):
         rows.addRow("Time limit", self.max_minutes)
         rows.addRow("Batch size", self.batch_size)
         rows.addRow("Learning rate", self.learning_rate)
+        rows.addRow("Keep weights", self.keep)
+        rows.addRow("Patience", self.patience)
         rows.addRow("Seed", self.seed)
         for signal in (
             self.name.textChanged,
@@ -93,6 +105,8 @@ class AdvancedTraining(QWidget):
             self.max_minutes.valueChanged,
             self.batch_size.valueChanged,
             self.learning_rate.textChanged,
+            self.keep.currentIndexChanged,
+            self.patience.valueChanged,
             self.seed.valueChanged,
             *(box.toggled for box in self.cameras.values()),
         ):
@@ -110,6 +124,8 @@ class AdvancedTraining(QWidget):
         self.max_minutes.setValue(config.max_minutes)
         self.batch_size.setValue(config.batch_size)
         self.learning_rate.setText(f"{config.learning_rate:g}")
+        self.keep.setCurrentText(config.keep)
+        self.patience.setValue(config.patience)
         self.seed.setValue(config.seed)
         for camera, box in self.cameras.items():
             box.setChecked(camera in config.cameras)
@@ -134,6 +150,8 @@ class AdvancedTraining(QWidget):
             max_minutes=self.max_minutes.value(),
             batch_size=self.batch_size.value(),
             learning_rate=learning_rate,
+            keep=self.keep.currentText(),
+            patience=self.patience.value(),
             seed=self.seed.value(),
             cameras=tuple(camera for camera, box in self.cameras.items() if box.isChecked()),
         )

@@ -103,6 +103,17 @@ def read_until(process: subprocess.Popen[str], enough: Callable[[JobEvent], bool
     raise AssertionError(f"the process ended: {process.stderr and process.stderr.read()}")
 
 
+def test_the_action_error_is_told_with_the_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_workspace(tmp_path / "workspace")
+    assert main(train(folder, "--keep", "best", "--patience", "1")) == 0
+    told = capsys.readouterr()
+    stored = read_stored_encoder(folder / "encoders" / "mine")
+    assert (stored.train.keep, stored.train.patience) == ("best", 1)
+    assert stored.probe is not None
+    assert told.out == f"encoder 'mine' trained on {FRAMES} frames; {stored.probe.in_words()}\n"
+    assert f"action error={stored.probe.points[-1].relative:.2f}" in told.err
+
+
 def any_step(event: JobEvent) -> bool:
     return isinstance(event, TrainingMetrics)
 

@@ -15,7 +15,16 @@ from app.workspace import WorkspaceModel
 from vinn_core.config import PRESETS
 from vinn_core.encoder_store import CHECKPOINT_FILE, WEIGHTS_FILE, StoredEncoder, write_stored_encoder
 from vinn_core.episode import Episode
-from vinn_core.progress import JobFailed, JobFinished, JobStopped, Message, StageProgress, TrainingMetrics
+from vinn_core.probe_curve import ProbeCurve
+from vinn_core.progress import (
+    JobFailed,
+    JobFinished,
+    JobStopped,
+    Message,
+    ProbeMeasured,
+    StageProgress,
+    TrainingMetrics,
+)
 
 
 class Bench:
@@ -137,11 +146,14 @@ def test_every_setting_is_understood_by_the_command_line(ready: Bench) -> None:
     advanced.max_minutes.setValue(1.5)
     advanced.batch_size.setValue(8)
     advanced.learning_rate.setText("0.005")
+    advanced.keep.setCurrentText("best")
+    advanced.patience.setValue(2)
     advanced.seed.setValue(5)
     ready.press()
     options = ready.job.options()
     assert (options.backbone, options.weights, options.epochs, options.max_minutes) == ("resnet18", "random", 3, 1.5)
     assert (options.batch_size, options.learning_rate, options.seed) == (8, 0.005, 5)
+    assert (options.keep, options.patience) == ("best", 2)
     assert options.index
 
 
@@ -196,6 +208,64 @@ def test_metrics_draw_the_curves_against_a_healthy_line(ready: Bench) -> None:
     assert list(plots.collapse_curve.getData()[1]) == [0.9] * 5
     assert plots.collapse.getAxis("bottom").labelText == "epoch"
     assert "33 images/s" in ready.panel.speed.text()
+
+
+def probe(epoch: float, relative: float) -> ProbeMeasured:
+    return ProbeMeasured(epoch, relative, 0.04, 0.1, 0.02)
+
+
+def test_the_action_error_is_drawn_by_epoch_against_that_of_the_start_weights(ready: Bench) -> None:
+    ready.press()
+    ready.job.tell(probe(0.0, 0.62))
+    plots = ready.panel.plots
+    assert plots is not None
+    ready.qtbot.waitUntil(plots.probe.isVisible)
+    assert plots.probe_start.value() == 0.62
+    ready.job.tell(probe(1.0, 0.55), probe(2.0, 0.48))
+    assert [list(values) for values in plots.probe_curve.getData()] == [[0.0, 1.0, 2.0], [0.62, 0.55, 0.48]]
+    assert plots.probe_start.value() == 0.62
+    low, high = plots.probe.viewRange()[1]
+    assert low < 0.48 < 0.62 < high
+    assert plots.probe.getAxis("left").labelText == "action error (std. dev.)"
+    assert plots.probe.getAxis("bottom").labelText == "epoch"
+    assert "0 is perfect" in plots.probe.toolTip()
+
+
+def test_resumed_training_goes_on_with_the_action_error_and_a_new_one_begins_anew(ready: Bench) -> None:
+    ready.press()
+    ready.write_checkpoint()
+    ready.job.tell(probe(0.0, 0.62), probe(1.0, 0.55), JobStopped("Stopped."))
+    ready.press()
+    assert "--resume" in ready.job.arguments
+    ready.job.tell(probe(0.0, 0.62), probe(1.0, 0.55), probe(2.0, 0.5))
+    plots = ready.panel.plots
+    assert plots is not None
+    assert list(plots.probe_curve.getData()[0]) == [0.0, 1.0, 2.0]
+    ready.job.tell(JobStopped("Stopped."))
+    ready.qtbot.mouseClick(ready.panel.start_over, Qt.MouseButton.LeftButton)
+    assert not plots.probe.isVisible()
+    ready.job.tell(probe(0.0, 0.7))
+    assert list(plots.probe_curve.getData()[1]) == [0.7]
+    assert plots.probe_start.value() == 0.7
+
+
+def test_without_a_probe_no_empty_plot_is_shown(ready: Bench) -> None:
+    ready.press()
+    ready.job.tell(TrainingMetrics(1, 0.5, 2.0, 0.9, 1e-4, 33.4))
+    assert ready.panel.plots is not None
+    ready.qtbot.waitUntil(ready.panel.plots.loss.isVisible)
+    assert not ready.panel.plots.probe.isVisible()
+
+
+def test_the_end_tells_what_training_did_to_the_action_error(ready: Bench) -> None:
+    ready.press()
+    ready.write_index([1, 2])
+    curve = ProbeCurve((probe(0.0, 0.62), probe(1.0, 0.48)), chosen_epoch=1.0)
+    ready.job.tell(JobFinished({"probe": curve.to_dict()}))
+    ready.qtbot.waitUntil(lambda: bool(ready.sentences))
+    [(level, sentence)] = ready.sentences
+    assert level == "info"
+    assert "; action error 0.62 -> 0.48 (start weights -> trained); index of 24 frames built;" in sentence
 
 
 def test_cancel_stops_and_then_resume_or_start_over_is_offered(ready: Bench) -> None:
