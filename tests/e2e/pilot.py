@@ -13,8 +13,8 @@ from app.main_window import MainWindow
 from vinn_core.messages import Snapshot
 
 # Along the person's axes forward, left and up: the key for the positive and for the negative direction.
-_LINEAR_KEYS = (("w", "s"), ("a", "d"), ("q", "e"))
-_ANGULAR_KEYS = (("o", "u"), ("k", "i"), ("j", "l"))
+LINEAR_KEYS = (("w", "s"), ("a", "d"), ("q", "e"))
+ANGULAR_KEYS = (("o", "u"), ("k", "i"), ("j", "l"))
 _SPEEDS = (("3", 0.08, 0.4), ("2", 0.03, 0.15), ("1", 0.0, 0.0))
 """Key of a speed level, and how far off [m], [rad] it is worth taking."""
 _SLOWEST = "1"
@@ -66,14 +66,14 @@ class Pilot:
         self._data.qpos[:] = snapshot.state[1 : 1 + self._model.nq]
         mujoco.mj_kinematics(self._model, self._data)
         cube = self._data.body("cube")
-        person = self._person_axes()
+        person = person_axes(self._window)
         gripper = np.empty(9)
         mujoco.mju_quat2Mat(gripper, snapshot.observation.ee_quaternion)
         gripper = gripper.reshape(3, 3)
         away = person.T @ (cube.xpos + (0.0, 0.0, height) - snapshot.observation.ee_position)
         turned = person.T @ _turn(gripper, _square_to(cube.xmat.reshape(3, 3), gripper))
         self._choose_speed(float(np.abs(away).max()), float(np.abs(turned).max()))
-        wanted = _keys(away, _LINEAR_KEYS, _CLOSE_ENOUGH[0]) | _keys(turned, _ANGULAR_KEYS, _CLOSE_ENOUGH[1])
+        wanted = _keys(away, LINEAR_KEYS, _CLOSE_ENOUGH[0]) | _keys(turned, ANGULAR_KEYS, _CLOSE_ENOUGH[1])
         if self._speed == _SLOWEST:
             # A tap moves for exactly one tick, however late the window notices: nothing overshoots on a busy computer.
             self._hold(set())
@@ -98,12 +98,13 @@ class Pilot:
         assert snapshot is not None
         return snapshot
 
-    def _person_axes(self) -> NDArray[np.float64]:
-        """(3, 3), columns are forward, left and up of who looks at the viewport, in the world frame."""
-        forward = -self._window.viewport.camera_in_world()[:, 2] * (1.0, 1.0, 0.0)
-        forward /= np.linalg.norm(forward)
-        up = np.array([0.0, 0.0, 1.0])
-        return np.column_stack((forward, np.cross(up, forward), up))
+
+def person_axes(window: MainWindow) -> NDArray[np.float64]:
+    """(3, 3), columns are forward, left and up of who looks at the viewport, in the world frame."""
+    forward = -window.viewport.camera_in_world()[:, 2] * (1.0, 1.0, 0.0)
+    forward /= np.linalg.norm(forward)
+    up = np.array([0.0, 0.0, 1.0])
+    return np.column_stack((forward, np.cross(up, forward), up))
 
 
 def _keys(offset: NDArray[np.float64], keys: tuple[tuple[str, str], ...], close_enough: float) -> set[str]:
