@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from episode_samples import CONFIG, SIZE, same_steps, sample_episode
 
-from vinn_core.dataset import Dataset, load_episode, load_frame, load_frames, read_summary, save_episode
+from vinn_core.dataset import Dataset, load_episode, load_frame, load_frames, load_motion, read_summary, save_episode
 from vinn_core.episode import Episode, Source
 from vinn_core.episode_file import encode_episode, fingerprint_of
 from vinn_core.errors import DatasetError, WorkspaceError
@@ -82,6 +82,13 @@ def test_a_loaded_episode_equals_the_saved_one_bit_for_bit(
     loaded = load_episode(tmp_path / f"{save_episode(tmp_path, saved):06d}.hdf5")
     assert asdict(loaded.info) == asdict(saved.info)
     assert same_steps(loaded, saved)
+
+
+def test_motion_is_the_episode_without_its_images(tmp_path: Path) -> None:
+    saved = sample_episode(3, length=4)
+    motion = load_motion(tmp_path / f"{save_episode(tmp_path, saved):06d}.hdf5")
+    assert same_steps(motion, replace(saved, images={}))
+    assert asdict(motion.info) == asdict(saved.info)
 
 
 def test_frames_are_read_without_the_rest(bench: Bench) -> None:
