@@ -14,8 +14,12 @@ _CUBE_HALF = 0.02
 _BASE_HALF_HEIGHT = 0.025
 _APART = 0.085
 """Least distance between the centres at the start [m]: the open fingers fit between the cubes."""
-_CARRY = 0.05
+_CARRY = 0.08
 """Height above the base cube at which the cube is carried [m]."""
+_DROP = 0.012, 0.014
+"""Greatest height above the base cube and error to the side at which the cube is let go [m]."""
+_BELOW = 0.02
+"""The cube is lowered as if to this far inside the base cube [m]: it does not slow down before it is let go."""
 _ON_TOP = 0.006, 0.024
 """Greatest error in height and to the side of a cube that lies on the other [m]."""
 
@@ -73,14 +77,14 @@ class StackExpert:
         top = base + (0.0, 0.0, _BASE_HALF_HEIGHT + _CUBE_HALF)
         offset = top - cube.xpos
         sideways = float(np.linalg.norm(offset[:2]))
-        if _lies_on_top(cube.xpos, base) and (sideways < 0.012 or not arm.told_to_close):
+        if sideways < _DROP[1] and -offset[2] < _DROP[0] or (_lies_on_top(cube.xpos, base) and not arm.told_to_close):
             rising = np.array([0.0, 0.0, 0.1 if arm.opening > 0.75 else 0.0])
             return arm.move(rising, np.zeros(3), 1.0)
         if not holds(arm, cube.xpos):
             return grasp(arm, cube.xpos, cube.xmat.reshape(3, 3))
         # High until above the base cube, then down a funnel, as in grasping.
-        height = min(_CARRY, 2.5 * max(sideways - 0.005, 0.0))
-        low = offset[2] + height  # how far the cube is below that height
+        height = min(_CARRY, 2.5 * max(sideways - 0.008, 0.0))
+        low = offset[2] + (height if height > 0.0 else -_BELOW)  # how far the cube is below where it should be
         in_the_way = low > 0.02 and sideways > 0.03  # the other cube is, so: up first
         across = np.zeros(2) if in_the_way else offset[:2]
         return arm.move(np.array([*across, low]) * LINEAR_GAIN, np.zeros(3), 0.0)
