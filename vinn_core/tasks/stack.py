@@ -12,7 +12,7 @@ from vinn_core.tasks.motion import LINEAR_GAIN, Arm, Vector, disc, placed, tilte
 
 _CUBE_HALF = 0.02
 _BASE_HALF_HEIGHT = 0.025
-_APART = 0.085
+_APART = 0.105
 """Least distance between the centres at the start [m]: the open fingers fit between the cubes."""
 _CARRY = 0.08
 """Height above the base cube at which the cube is carried [m]."""
