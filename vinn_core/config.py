@@ -14,6 +14,8 @@ BACKBONES = ("efficientnet_lite0", "resnet18", "mobilenet_v3_small")
 START_WEIGHTS = ("imagenet", "random")
 FEATURES = ("grid", "global")
 REGRESSIONS = ("mean", "linear")
+POLICY_SETTINGS = ("default", "plain")
+"""Named ways to retrieve: ours, and VINN as its paper has it."""
 KEEP = ("best", "last")
 
 
@@ -236,6 +238,12 @@ class IndexConfig(JsonConfig):
         _require(self.neighbours >= 1, f"k = {self.neighbours}; use k >= 1.")
         _require(self.temperature > 0, f"temperature = {self.temperature}; use above 0.")
 
+    def policy(self, setting: str = "default") -> PolicyConfig:
+        """The retrieval that this index suggests, in one of POLICY_SETTINGS. Raises ConfigError for another name."""
+        _require_one_of("policy setting", setting, POLICY_SETTINGS)
+        suggested = PolicyConfig(self.neighbours, self.temperature)
+        return replace(suggested, regression="mean") if setting == "plain" else suggested
+
 
 @dataclass(frozen=True)
 class PolicyConfig(JsonConfig):
@@ -251,7 +259,7 @@ class PolicyConfig(JsonConfig):
 
     neighbours: int = 5
     temperature: float = 0.1
-    regression: str = "mean"
+    regression: str = "linear"
     fitted_frames: int = 40
     ridge: float = 0.1
 

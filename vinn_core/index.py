@@ -299,5 +299,4 @@ def load_policy(workspace: Workspace, index_name: str, config: PolicyConfig | No
 
     encoder = load_encoder(workspace.encoders_folder / index.info.encoder)
     index.check_encoder(encoder.fingerprint)
-    defaults = PolicyConfig(index.info.config.neighbours, index.info.config.temperature)
-    return VinnPolicy(Embedder(encoder, index.transform), index, config or defaults)
+    return VinnPolicy(Embedder(encoder, index.transform), index, config or index.info.config.policy())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
@@ -29,13 +30,15 @@ from app.widgets.run_list import RunList
 from app.widgets.wording import count
 from app.workspace import WorkspaceModel
 from vinn_core.config import PolicyConfig
+from vinn_core.errors import ConfigError
 from vinn_core.messages import Event, SetPolicy, Snapshot
 from vinn_core.policy import Neighbour, VinnPolicy
 
 _NO_POLICY = "There is no policy yet: record demonstrations, then press Train & index."
 _WAITING, _RUNNING = "Let it run  (P)", "Running: take the arm back  (P)"
 """On the button."""
-_NEIGHBOURS_KEY, _TEMPERATURE_KEY = "policy/neighbours", "policy/temperature"
+_NEIGHBOURS_KEY, _TEMPERATURE_KEY, _REGRESSION_KEY = "policy/neighbours", "policy/temperature", "policy/regression"
+_REGRESSIONS = (("Local linear fit", "linear"), ("Weighted mean (paper)", "mean"))
 _AFTER_RUN = (
     ("Stop", AfterRun.STOP),
     ("Reset the scene", AfterRun.RESET),
@@ -99,6 +102,14 @@ class PolicyPanel(QWidget):
         self.temperature.setToolTip("Small: trust the nearest frame. Large: average all k alike.")
         self.neighbours.changed.connect(lambda value: self._adjust(_NEIGHBOURS_KEY, round(value)))
         self.temperature.changed.connect(lambda value: self._adjust(_TEMPERATURE_KEY, value))
+        self.regression = QComboBox(self)
+        for text, value in _REGRESSIONS:
+            self.regression.addItem(text, value)
+        self.regression.setToolTip(
+            "How the recorded motions become one. Local linear fit: a plane through the frames around the present one, "
+            "which accounts for where they lie.\nWeighted mean: what the VINN paper does."
+        )
+        self.regression.activated.connect(lambda: self._adjust(_REGRESSION_KEY, self.regression.currentData()))
         self.defaults = QToolButton(self)
         self.defaults.setText("Back to the index's defaults")
         self.defaults.setAutoRaise(True)
@@ -126,6 +137,9 @@ class PolicyPanel(QWidget):
         after = QFormLayout()
         after.setContentsMargins(0, 0, 0, 0)
         after.addRow("After a run", self.after_run)
+        motion = QFormLayout()
+        motion.setContentsMargins(0, 0, 0, 0)
+        motion.addRow("Motion", self.regression)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(8, 8, 8, 8)
@@ -136,6 +150,7 @@ class PolicyPanel(QWidget):
         column.addWidget(self.view)
         column.addWidget(self.neighbours)
         column.addWidget(self.temperature)
+        column.addLayout(motion)
         column.addWidget(self.defaults, alignment=Qt.AlignmentFlag.AlignRight)
         column.addWidget(self.record_runs)
         column.addLayout(after)
@@ -266,20 +281,31 @@ class PolicyPanel(QWidget):
         settings, suggested = QSettings(), self._suggested
         neighbours = settings.value(_NEIGHBOURS_KEY, suggested.neighbours)
         temperature = settings.value(_TEMPERATURE_KEY, suggested.temperature)
+        regression = str(settings.value(_REGRESSION_KEY, suggested.regression))
         try:
-            return PolicyConfig(int(str(neighbours)), float(str(temperature)))
-        except ValueError:
+            return replace(
+                suggested,
+                neighbours=int(str(neighbours)),
+                temperature=float(str(temperature)),
+                regression=regression,
+            )
+        except (ValueError, ConfigError):
             return suggested
 
-    def _adjust(self, key: str, value: float) -> None:
+    def _adjust(self, key: str, value: float | str) -> None:
         QSettings().setValue(key, value)
-        config = PolicyConfig(round(self.neighbours.value), self.temperature.value)
+        config = replace(
+            self._suggested,
+            neighbours=round(self.neighbours.value),
+            temperature=self.temperature.value,
+            regression=self.regression.currentData(),
+        )
         self.defaults.setVisible(config != self._suggested)
         if self._policy is not None:
             self._policy.config = config
 
     def _forget_adjustments(self) -> None:
-        for key in (_NEIGHBOURS_KEY, _TEMPERATURE_KEY):
+        for key in (_NEIGHBOURS_KEY, _TEMPERATURE_KEY, _REGRESSION_KEY):
             QSettings().remove(key)
         self._show_config(self._suggested)
         if self._policy is not None:
@@ -289,3 +315,4 @@ class PolicyPanel(QWidget):
         self.defaults.setVisible(config != self._suggested)
         self.neighbours.set_value(config.neighbours)
         self.temperature.set_value(config.temperature)
+        self.regression.setCurrentIndex(self.regression.findData(config.regression))

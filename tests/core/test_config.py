@@ -93,3 +93,11 @@ def test_a_preset_can_be_changed_in_parts() -> None:
 
 def test_presets_for_control_leave_the_geometry_of_the_views_alone() -> None:
     assert all(PRESETS[name].crop == 1.0 for name in ("tiny", "frozen", "quick", "standard"))
+
+
+def test_an_index_suggests_how_to_retrieve_ours_or_as_the_paper_does() -> None:
+    index = IndexConfig(neighbours=7, temperature=0.2)
+    assert index.policy() == PolicyConfig(7, 0.2)
+    assert index.policy("plain") == PolicyConfig(7, 0.2, regression="mean")
+    with pytest.raises(ConfigError, match="choose one of: default, plain"):
+        index.policy("best")

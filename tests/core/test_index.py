@@ -119,7 +119,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     by_path = lambda path: next(item.episode for item in bench.recorded if item.path == path)  # noqa: E731
     dataset: Any = ModuleType("vinn_core.dataset")
     dataset.Dataset = lambda workspace: workspace.bench
-    dataset.load_episode = by_path
+    dataset.load_motion = by_path
     dataset.load_frames = lambda path, camera: by_path(path).images[camera]
     encoder: Any = ModuleType("vinn_core.encoder")
     encoder.load_encoder = lambda folder: bench.encoder

@@ -37,7 +37,7 @@ def _policy(places: list[float], actions: NDArray[np.float32], k: int = 5, tempe
     index = EmbeddingIndex(
         vectors, np.full(rows, 7, np.int32), np.arange(rows, dtype=np.int32), actions, transform, info
     )
-    return VinnPolicy(GivenVector(), index, PolicyConfig(k, temperature))  # type: ignore[arg-type]
+    return VinnPolicy(GivenVector(), index, PolicyConfig(k, temperature, "mean"))  # type: ignore[arg-type]
 
 
 def _actions(rows: int) -> NDArray[np.float32]:
@@ -109,9 +109,9 @@ def test_equally_distant_frames_are_taken_in_the_order_of_their_rows() -> None:
 
 def test_k_and_temperature_change_while_it_runs() -> None:
     policy = _policy([0.1, 0.2, 0.3], _actions(3), k=3)
-    policy.config = PolicyConfig(neighbours=1)
+    policy.config = PolicyConfig(neighbours=1, regression="mean")
     assert len(policy.act(_observation()).neighbours) == 1
-    policy.config = PolicyConfig(neighbours=50)
+    policy.config = PolicyConfig(neighbours=50, regression="mean")
     assert len(policy.act(_observation()).neighbours) == 3
 
 
@@ -119,9 +119,9 @@ def test_gripper_keeps_its_state_until_the_vote_is_clear() -> None:
     policy = _policy([0.0, 0.0, 10.0, 20.0, 20.0], _grippers([1, 0, 0, 1, 1]), k=2, temperature=1e6)
     assert policy.act(_observation(0.0, opening=1.0)).action.gripper == 1.0  # one vote each: stays open
     assert policy.act(_observation(8.0)).action.gripper == 1.0  # rows 2 and 0 or 1: still undecided
-    policy.config = PolicyConfig(1, 0.1)
+    policy.config = PolicyConfig(1, 0.1, "mean")
     assert policy.act(_observation(10.0)).action.gripper == 0.0  # all for closing
-    policy.config = PolicyConfig(2, 1e6)
+    policy.config = PolicyConfig(2, 1e6, "mean")
     assert policy.act(_observation(0.0)).action.gripper == 0.0  # undecided again: stays closed
     assert policy.act(_observation(20.0)).action.gripper == 1.0  # all for opening
 

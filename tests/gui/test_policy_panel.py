@@ -209,11 +209,14 @@ def test_k_and_temperature_reach_the_policy_at_once_and_are_remembered(bench: Ca
     assert (made.panel.neighbours.value, made.panel.temperature.value) == (5, 0.1)
     made.panel.neighbours.slider.setValue(made.panel.neighbours.slider.maximum())
     made.panel.temperature.field.setValue(0.5)
-    assert policy.config == PolicyConfig(20, 0.5)
+    made.panel.regression.setCurrentIndex(made.panel.regression.findData("mean"))
+    made.panel.regression.activated.emit(made.panel.regression.currentIndex())
+    assert policy.config == PolicyConfig(20, 0.5, "mean")
     made.load()
     made.qtbot.waitUntil(lambda: made.panel.policy is not policy)
     assert made.panel.policy is not None
-    assert made.panel.policy.config == PolicyConfig(20, 0.5)
+    assert made.panel.policy.config == PolicyConfig(20, 0.5, "mean")
+    assert made.panel.regression.currentText() == "Weighted mean (paper)"
 
 
 def test_adjustments_can_be_taken_back_to_what_the_index_suggests(bench: Callable[..., Bench], qtbot: QtBot) -> None:
@@ -221,6 +224,7 @@ def test_adjustments_can_be_taken_back_to_what_the_index_suggests(bench: Callabl
     made.load()
     assert made.panel.defaults.isHidden()
     made.panel.neighbours.field.setValue(9)
+    made.panel.regression.activated.emit(0)
     qtbot.mouseClick(made.panel.defaults, Qt.MouseButton.LeftButton)
     assert made.panel.policy is not None
     assert made.panel.policy.config == PolicyConfig(5, 0.1)
