@@ -77,7 +77,7 @@ class StackExpert:
         top = base + (0.0, 0.0, _BASE_HALF_HEIGHT + _CUBE_HALF)
         offset = top - cube.xpos
         sideways = float(np.linalg.norm(offset[:2]))
-        if sideways < _DROP[1] and -offset[2] < _DROP[0] or (_lies_on_top(cube.xpos, base) and not arm.told_to_close):
+        if (sideways < _DROP[1] and -offset[2] < _DROP[0]) or (_lies_on_top(cube.xpos, base) and not arm.told_to_close):
             rising = np.array([0.0, 0.0, 0.1 if arm.opening > 0.75 else 0.0])
             return arm.move(rising, np.zeros(3), 1.0)
         if not holds(arm, cube.xpos):
