@@ -18,7 +18,7 @@ from typing import Any
 
 from vinn_core.collect import collect
 from vinn_core.command_output import JobOutput
-from vinn_core.config import LOOKS, PRESETS, IndexConfig, TrainConfig, WorkspaceConfig
+from vinn_core.config import PRESETS, IndexConfig, TrainConfig, WorkspaceConfig
 from vinn_core.encoder import load_encoder
 from vinn_core.errors import VinnError
 from vinn_core.evaluation import EvaluationSpec, evaluate
@@ -29,6 +29,7 @@ from vinn_core.workspace import Workspace
 
 FIRST_HELD_OUT_SEED = 10000
 _FILMED_ROLLOUTS = 6
+_LOOKS = "none", "varied"
 
 
 def encoders_compared(preset: TrainConfig) -> dict[str, TrainConfig]:
@@ -98,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = monotonic()
     results: dict[str, Any] = {}
     try:
-        for look in LOOKS:
+        for look in _LOOKS:
             folder = report / "workspaces" / look
             shutil.rmtree(folder, ignore_errors=True)
             with Workspace.open(folder, WorkspaceConfig(look=look)) as workspace:
