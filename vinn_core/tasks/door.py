@@ -22,10 +22,7 @@ class Door:
     title = "Open the cabinet door"
     scene_file = "door.xml"
     time_limit_s = 20.0
-    hint = (
-        "Lower the open gripper over the upright handle, close it, and pull towards you along the arc of the door "
-        "until it stands wide open."
-    )
+    hint = "Lower the open gripper over the handle, close it, and pull the door open along its arc."
 
     def sample_reset(self, random: np.random.Generator) -> ResetPose:
         cabinet_xy = random.uniform((0.345, -0.05), (0.385, 0.05))

@@ -27,10 +27,7 @@ class Push:
     title = "Push the block onto the target"
     scene_file = "push.xml"
     time_limit_s = 20.0
-    hint = (
-        "Close the gripper, lower it behind the block, in line with the target, and push; steer by moving to the "
-        "side the block drifts to."
-    )
+    hint = "Close the gripper, lower it behind the block, in line with the target, and push."
 
     def sample_reset(self, random: np.random.Generator) -> ResetPose:
         block_xy = random.uniform((0.235, -0.10), (0.275, 0.10))

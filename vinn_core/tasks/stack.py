@@ -31,10 +31,7 @@ class Stack:
     title = "Stack the cubes"
     scene_file = "stack.xml"
     time_limit_s = 25.0
-    hint = (
-        "Grasp the small cube, raise it above the large one, move it over its middle, lower it until it touches, and "
-        "open the gripper."
-    )
+    hint = "Grasp the small cube, raise it over the large one, lower it until it touches, let go."
 
     def sample_reset(self, random: np.random.Generator) -> ResetPose:
         while True:
