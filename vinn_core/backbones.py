@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 
 from vinn_core.errors import EncoderError
@@ -133,7 +134,7 @@ def _hub_errors(title: str, weights: tv.WeightsEnum | None) -> Iterator[None]:
     socket.setdefaulttimeout(_HUB_PATIENCE_S)  # torch.hub itself would wait for ever
     try:
         yield
-    except OSError as error:  # urllib's errors are OSErrors
+    except (OSError, HTTPException) as error:  # urllib's own errors are OSErrors
         raise EncoderError(
             f"the ImageNet weights of {title} could not be downloaded ({error}). Go online, or {others}, or download "
             f"{weights.url} elsewhere and put it at {file}."
