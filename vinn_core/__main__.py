@@ -8,12 +8,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vinn_core import __version__
-from vinn_core.arguments import BAD_INPUT, OneLineParser, at_least, folder_name
+from vinn_core.arguments import BAD_INPUT, STOPPED, OneLineParser, at_least, folder_name
 from vinn_core.command_output import JobOutput
 from vinn_core.config import (
     BACKBONES,
@@ -23,14 +22,12 @@ from vinn_core.config import (
     START_WEIGHTS,
     TASKS,
     IndexConfig,
-    PolicyConfig,
     WorkspaceConfig,
     preset,
 )
-from vinn_core.errors import ConfigError, VinnError
+from vinn_core.errors import VinnError
+from vinn_core.evaluate_command import add_options as add_evaluate_options
 from vinn_core.probe_curve import ProbeCurve
-
-STOPPED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -181,30 +178,10 @@ def _build(
 
 
 def _evaluate(options: argparse.Namespace, output: JobOutput) -> int:
-    from vinn_core.evaluation import EvaluationSpec, evaluate
+    from vinn_core import evaluate_command
 
     with _open(options) as workspace:
-        if options.video and options.policy != "vinn":
-            raise ConfigError(f"--video shows neighbours, which the policy {options.policy} has none of; leave it out.")
-        changes = {"neighbours": options.k, "temperature": options.temperature}
-        given = {name: value for name, value in changes.items() if value is not None}
-        retrieval = replace(PolicyConfig(), **given) if given else None
-        spec = EvaluationSpec(options.policy, options.index, options.look or workspace.config.look, retrieval)
-        result = evaluate(
-            workspace, spec, options.episodes, options.seed, output.report, output.stop, options.processes
-        )
-        if output.stop:
-            output.stopped(f"Stopped after {result['episodes']} rollouts.", result)
-            return STOPPED
-        if options.video:
-            from vinn_core.video import record_video
-
-            record_video(workspace, spec, result["seeds"][:8], options.video, output.report)
-    low, high = result["interval"]
-    output.finish(
-        result, f"success rate {result['success_rate']:.3f} [{low:.3f}, {high:.3f}] over {result['episodes']} rollouts"
-    )
-    return 0
+        return evaluate_command.run(workspace, options, output)
 
 
 def _info(options: argparse.Namespace, output: JobOutput) -> int:
@@ -280,15 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("--proprioception-weight", type=at_least(0, float))
 
     evaluate = command("evaluate", _evaluate, "Measure the success rate over held-out seeds.", long=True)
-    evaluate.add_argument("--policy", choices=("vinn", "expert", "random"), default="vinn")
-    evaluate.add_argument("--index", type=folder_name, default="default", help="name of the index")
-    evaluate.add_argument("--look", choices=LOOKS, help="visual variation; default: the workspace's")
-    evaluate.add_argument("--episodes", type=at_least(1, int), default=50)
-    evaluate.add_argument("--seed", type=at_least(0, int), default=10000, help="seed of the first rollout")
-    evaluate.add_argument("--k", type=int, help="neighbours")
-    evaluate.add_argument("--temperature", type=float)
-    evaluate.add_argument("--processes", type=at_least(1, int), help="worker processes; default: one per core")
-    evaluate.add_argument("--video", type=Path, help="also film the first rollouts into this MP4 file")
+    add_evaluate_options(evaluate)
 
     command("info", _info, "Tell what a workspace holds.")
     command("doctor", _doctor, "Check OpenGL, display, torch, weights and disk.", workspace=False)

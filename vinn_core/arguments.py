@@ -10,6 +10,8 @@ from typing import NoReturn
 
 BAD_INPUT = 2
 """Exit code for bad usage and bad input."""
+STOPPED = 3
+"""Exit code of a command that was stopped early."""
 
 
 class OneLineParser(argparse.ArgumentParser):

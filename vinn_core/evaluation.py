@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import sqrt
 from pathlib import Path
 from time import monotonic
@@ -12,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from vinn_core.config import PolicyConfig, WorkspaceConfig
+from vinn_core.encoder_store import read_stored_encoder
 from vinn_core.episode import Action, Observation
-from vinn_core.errors import ConfigError
+from vinn_core.errors import ConfigError, EmbeddingIndexError
 from vinn_core.expert import ExpertPolicy
+from vinn_core.index_files import finish_replacing
 from vinn_core.messages import SetPolicy
 from vinn_core.policy import Decision, Policy
 from vinn_core.progress import Report, StageProgress, StopRequest
@@ -40,6 +45,11 @@ class EvaluationSpec:
     index: str = "default"
     look: str = "none"
     retrieval: PolicyConfig | None = None
+
+    @property
+    def label(self) -> str:
+        """In a word: the index of VINN, or the other policy's name."""
+        return self.index if self.policy == "vinn" else self.policy
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
@@ -103,6 +113,30 @@ class Evaluator:
         return self._runner.run(self.session, seed)
 
 
+def index_origin(workspace: Workspace, name: str) -> dict[str, Any]:
+    """What an index was made of, read without loading it.
+
+    Returns:
+        {"name", "encoder", "encoder_fingerprint", "dataset_fingerprint", "created", "sha256": of its files,
+        "cameras": that its encoder sees by, "episodes": fingerprint by number}.
+
+    Raises:
+        EmbeddingIndexError, EncoderError: the index or its encoder is missing or damaged.
+    """
+    folder = workspace.indexes_folder / name
+    finish_replacing(folder)
+    if not (folder / "index.json").is_file():
+        raise EmbeddingIndexError(f"There is no index '{name}' yet: build the index first.")
+    try:
+        facts = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        kept = ("encoder", "encoder_fingerprint", "dataset_fingerprint", "created", "sha256", "episodes")
+        origin = {"name": name, **{key: facts[key] for key in kept}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EmbeddingIndexError(f"The index '{name}' is damaged ({error}): rebuild the index.") from error
+    encoder = read_stored_encoder(workspace.encoders_folder / origin["encoder"])
+    return {**origin, "cameras": list(encoder.train.cameras)}
+
+
 _evaluator: Evaluator | None = None
 
 
@@ -128,47 +162,64 @@ def evaluate(
     report: Report,
     stop: StopRequest,
     processes: int | None = None,
+    keep: Callable[[Rollout], object] = lambda rollout: None,
+    stage: str = "Rolling out",
 ) -> dict[str, Any]:
     """Roll out `episodes` consecutive seeds from `seed`.
 
     The result does not depend on `processes`, and is the same as in the window.
 
+    Args:
+        keep: receives each rollout, in seed order. stage: name in the progress reports.
+
     Returns:
-        {"policy", "look", "success_rate", "interval": [low, high] (95 % Wilson), "episodes", "seeds",
-        "outcomes": seed order, "ticks": length of each, "trajectory_sha256": over all state trajectories in seed
-        order, "wall_s"}.
+        {"policy", "label": see `EvaluationSpec`, "index": see `index_origin`, None for other policies than VINN,
+        "retrieval": settings other than the index's own or None, "task", "look", "control_hz", "success_rate",
+        "interval": [low, high] (95 % Wilson), "episodes", "seeds", "outcomes": seed order, "ticks": length of each,
+        "seconds_to_success": mean over the successes [s] or None, "trajectory_sha256": over all state trajectories in
+        seed order, "created": ISO 8601, UTC, "wall_s"}.
 
     Raises:
         ConfigError: unknown policy or no episodes asked for. VinnError: the policy cannot be loaded.
     """
     if episodes < 1:
         raise ConfigError(f"episodes = {episodes}; ask for at least 1.")
+    index = index_origin(workspace, spec.index) if spec.policy == "vinn" else None
     seeds, outcomes, ticks = [], [], []
     digest = hashlib.sha256()
     started = monotonic()
-    report(StageProgress("Rolling out", 0, episodes, "rollout"))
+    report(StageProgress(stage, 0, episodes, "rollout"))
     workers = min(processes or usable_cores(), episodes)
     wanted = range(seed, seed + episodes)
     for rollout in map_in_processes(_rollout, wanted, workers, _start_worker, (str(workspace.path), spec)):
         seeds.append(rollout.seed)
         outcomes.append(str(rollout.end))
-        ticks.append(len(rollout.states) - 1)
+        ticks.append(len(rollout))
         digest.update(np.ascontiguousarray(rollout.states).tobytes())
+        keep(rollout)
         done = len(seeds)
         left = (monotonic() - started) / done * (episodes - done)
-        report(StageProgress("Rolling out", done, episodes, "rollout", left))
+        report(StageProgress(stage, done, episodes, "rollout", left))
         if stop:
             break
-    successes = outcomes.count("success")
+    solved_in = [length for length, end in zip(ticks, outcomes, strict=True) if end == "success"]
+    config = workspace.config
     return {
         "policy": spec.policy,
+        "label": spec.label,
+        "index": index,
+        "retrieval": spec.retrieval.to_dict() if spec.retrieval else None,
+        "task": config.task,
         "look": spec.look,
-        "success_rate": successes / len(seeds),
-        "interval": list(wilson_interval(successes, len(seeds))),
+        "control_hz": config.control_hz,
+        "success_rate": len(solved_in) / len(seeds),
+        "interval": list(wilson_interval(len(solved_in), len(seeds))),
         "episodes": len(seeds),
         "seeds": seeds,
         "outcomes": outcomes,
         "ticks": ticks,
+        "seconds_to_success": sum(solved_in) / len(solved_in) / config.control_hz if solved_in else None,
         "trajectory_sha256": digest.hexdigest(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_s": monotonic() - started,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 from vinn_core.errors import VinnError, WorkspaceError
 
 _LEFTOVER_AFTER_S = 600.0
-"""A temporary file older than this was left behind by a process that died: no single file takes so long to write."""
+"""A temporary file or folder older than this was left behind by a process that died: none takes so long to write."""
 
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
 """How file systems without hard links refuse one."""
@@ -75,12 +76,35 @@ def write_new(data: bytes, candidates: Iterator[Path]) -> Path:
         temporary.unlink(missing_ok=True)
 
 
+def write_new_folder(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a temporary folder beside `path`, then give it its name. Never replaces what is there.
+
+    Raises OSError, FileExistsError when the name is taken; nothing is left behind then.
+    """
+    temporary = _temporary_beside(path)
+    temporary.mkdir()
+    try:
+        write(temporary)
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        temporary.rename(path)  # refused by the system when a full folder of that name has appeared since
+        _flush_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that a killed process left in `folder`. Raises OSError."""
+    """Delete temporary files and folders that a killed process left in `folder`. Raises OSError."""
     for path in folder.glob(".*.tmp"):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _LEFTOVER_AFTER_S:
-                path.unlink()
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 def _temporary_beside(path: Path) -> Path:

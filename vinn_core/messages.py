@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.episode import Action, Episode, Observation, Source
-from vinn_core.policy import Decision, Policy
+from vinn_core.episode import Action, EpisodeInfo, Observation, Source
+from vinn_core.policy import Decision, Neighbour, Policy
 
 
 class Mode(StrEnum):
@@ -27,6 +29,25 @@ class ReplayKind(StrEnum):
 
     STATES = "states"
     ACTIONS = "actions"
+
+
+class Replayable(Protocol):
+    """What a replay needs of a recording: an `Episode`, or a `Rollout` of an evaluation.
+
+    Its length is T. `states` is (T, S) float64, or (T + 1, S) with what the last action led to; `executed_actions` is
+    (T, 7) float32.
+    """
+
+    @property
+    def info(self) -> EpisodeInfo: ...
+
+    @property
+    def states(self) -> NDArray[np.float64]: ...
+
+    @property
+    def executed_actions(self) -> NDArray[np.float32]: ...
+
+    def __len__(self) -> int: ...
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -61,11 +82,17 @@ class DiscardRecording:
 
 @dataclass(frozen=True, eq=False)
 class StartReplay:
-    """Play a recorded episode in the scene; `number` is its episode number."""
+    """Play a recording in the scene.
 
-    episode: Episode
-    number: int
+    Attributes:
+        number: its episode number; None when it is no episode.
+        neighbours: what each action came from, where that is known; the snapshots then carry it as the decision.
+    """
+
+    episode: Replayable
+    number: int | None
     kind: ReplayKind = ReplayKind.STATES
+    neighbours: Sequence[Sequence[Neighbour]] = ()
 
 
 @dataclass(frozen=True)
@@ -142,9 +169,9 @@ class RecordingDiscarded:
 
 @dataclass(frozen=True)
 class ReplayFinished:
-    """`success` tells whether the task was solved at any moment of the replay."""
+    """`number` is that of StartReplay; `success` tells whether the task was solved at any moment of the replay."""
 
-    number: int
+    number: int | None
     success: bool
 
 
@@ -212,9 +239,9 @@ class TickTimings:
 
 @dataclass(frozen=True)
 class ReplayStatus:
-    """The replay's place: `step` of `length` in episode `number`."""
+    """The replay's place: `step` of `length`; `number` is that of StartReplay."""
 
-    number: int
+    number: int | None
     step: int
     length: int
     kind: ReplayKind
@@ -230,7 +257,7 @@ class Snapshot:
         state: (S,) after the tick. previous_state: (S,) before it; the viewport draws the motion between the two.
         observation: what is seen in `state`.
         decided_on: what was seen in `previous_state`, on which `action` was decided.
-        action: what was applied. decision: the policy's, None unless autonomous.
+        action: what was applied. decision: the policy's; None unless autonomous, or replaying what one had decided.
         recorded_frames: frames of the episode being recorded, None when not recording.
         succeeded: whether the task is solved in `state`.
         replay: the replay's place, None unless replaying.

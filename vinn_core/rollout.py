@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing import get_context, parent_process
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.episode import Episode
+from vinn_core.episode import Episode, EpisodeInfo, Source
 from vinn_core.errors import ConfigError, VinnError
 from vinn_core.messages import (
     AutonomousEnded,
@@ -30,22 +31,35 @@ from vinn_core.messages import (
     StartRecording,
     StopRecording,
 )
+from vinn_core.policy import Neighbour
 from vinn_core.session import Session
 
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """One autonomous episode and its outcome.
+    """One autonomous episode of T ticks and its outcome; can be replayed, see `vinn_core.messages.StartReplay`.
 
     Attributes:
-        seed: of the reset. end: why it ended. states: (T + 1, S) float64, from the reset to the end.
+        info: task, look and seed of the reset among others; its `model_xml` is empty.
+        end: why it ended. states: (T + 1, S) float64, from the reset to the end.
+        executed_actions: (T, 7) float32, see `Action`.
+        neighbours: what each of the T actions came from, nearest first; empty ones for policies without any.
         episode: the recorded steps, None unless recording was asked for.
     """
 
-    seed: int
+    info: EpisodeInfo
     end: RunEnd
     states: NDArray[np.float64]
-    episode: Episode | None
+    executed_actions: NDArray[np.float32]
+    neighbours: tuple[tuple[Neighbour, ...], ...]
+    episode: Episode | None = None
+
+    def __len__(self) -> int:
+        return len(self.executed_actions)
+
+    @property
+    def seed(self) -> int:
+        return self.info.seed
 
     @property
     def success(self) -> bool:
@@ -79,11 +93,26 @@ class RolloutRunner:
             session.handle(StartRecording())
         session.handle(StartAutonomous())
         states = [session.simulation.state()]
+        actions, neighbours = [], []
         while session.mode is Mode.AUTONOMOUS:
-            states.append(session.tick().state)
+            snapshot = session.tick()
+            states.append(snapshot.state)
+            actions.append(snapshot.action.as_array())
+            neighbours.append(snapshot.decision.neighbours if snapshot.decision else ())
         if record:
             session.handle(StopRecording())
-        return Rollout(seed, self._end, np.stack(states), self._episode)
+        info = EpisodeInfo(
+            task=session.simulation.task.name,
+            look=session.simulation.look,
+            seed=seed,
+            control_hz=session.control_hz,
+            source=Source.AUTONOMOUS,
+            success=self._end is RunEnd.SUCCESS,
+            operator="",
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            model_xml="",
+        )
+        return Rollout(info, self._end, np.stack(states), np.stack(actions), tuple(neighbours), self._episode)
 
 
 def map_in_processes(

@@ -131,6 +131,11 @@ class Session:
         return self._mode
 
     @property
+    def control_hz(self) -> float:
+        """Control rate [1/s]."""
+        return self._control_hz
+
+    @property
     def recording(self) -> bool:
         """Whether an episode is being recorded."""
         return self._recorder is not None
@@ -264,10 +269,8 @@ class Session:
             return
         episode = command.episode
         if episode.info.task != self.simulation.task.name:
-            self._refuse(
-                f"Episode {command.number} shows the task {episode.info.task}; "
-                f"this scene is {self.simulation.task.name}."
-            )
+            what = "The rollout" if command.number is None else f"Episode {command.number}"
+            self._refuse(f"{what} shows the task {episode.info.task}; this scene is {self.simulation.task.name}.")
             return
         self._end_run(RunEnd.STOPPED)
         self.simulation.reset(episode.info.seed, episode.info.look)
@@ -384,7 +387,9 @@ class Session:
         if self._mode is Mode.REPLAY:
             assert self._replay is not None
             action = Action.from_array(self._replay.episode.executed_actions[self._replay_step])
-            return self._replay.episode.info.source, action, action, None
+            neighbours = self._replay.neighbours
+            decision = Decision(action, tuple(neighbours[self._replay_step])) if neighbours else None
+            return self._replay.episode.info.source, action, action, decision
         if self._mode is Mode.AUTONOMOUS:
             assert self._policy is not None
             decision = self._policy.act(observation)
@@ -402,8 +407,8 @@ class Session:
             assert self._replay is not None
             episode = self._replay.episode
             self._replay_step += 1
-            if self._replay.kind is ReplayKind.ACTIONS or self._replay_step >= len(episode):
-                self.simulation.step(action)  # what the last action led to is not among the states
+            if self._replay.kind is ReplayKind.ACTIONS or self._replay_step >= len(episode.states):
+                self.simulation.step(action)  # what an episode's last action led to is not among its states
             else:
                 self.simulation.step_to(action, episode.states[self._replay_step])
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from vinn_core.dataset import Dataset, load_frames
 from vinn_core.episode import Observation
 from vinn_core.evaluation import EvaluationSpec
 from vinn_core.index import load_policy
-from vinn_core.messages import Mode, ResetScene, SetPolicy, Snapshot, StartAutonomous
+from vinn_core.messages import Mode, ResetScene, SetPolicy, Snapshot, StartAutonomous, StartReplay
 from vinn_core.progress import Report, StageProgress
 from vinn_core.rendering import CameraRenderer
+from vinn_core.rollout import Rollout
 from vinn_core.session import Session
 from vinn_core.task import load_task
 from vinn_core.workspace import Workspace
@@ -69,6 +71,49 @@ def record_video(
     return outcomes
 
 
+def film_rollouts(
+    workspace: Workspace, rollouts: Sequence[Rollout], camera: str, folder: Path, report: Report
+) -> list[Path]:
+    """Film each of these rollouts of one look, as it was, into `folder`/seed-SEED.mp4, in real time.
+
+    Args:
+        camera: whose frames are shown, live and of the neighbours.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    import imageio.v2 as imageio
+
+    if not rollouts:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    config: WorkspaceConfig = workspace.config
+    frames = _NeighbourFrames(workspace, camera)
+    paths: list[Path] = []
+    look = rollouts[0].info.look
+    with (
+        Session(load_task(config.task), look, (camera,), config.image_size, config.control_hz) as session,
+        CameraRenderer(session.simulation.model, _SCENE_HEIGHT, _SCENE_WIDTH) as renderer,
+    ):
+        for rollout in rollouts:
+            report(StageProgress("Filming failures", len(paths), len(rollouts), "rollout"))
+            paths.append(folder / f"seed-{rollout.seed}.mp4")
+            session.handle(StartReplay(rollout, None, neighbours=rollout.neighbours))
+            with imageio.get_writer(paths[-1], fps=config.control_hz, macro_block_size=8, quality=8) as film:
+                while session.mode is Mode.REPLAY:
+                    snapshot = session.tick()
+                    scene = renderer.render(session.simulation.data, "front")
+                    picture = _picture(scene, snapshot, camera, frames)
+                    film.append_data(picture)  # type: ignore[attr-defined]
+                for _ in range(_LINGER_TICKS):
+                    film.append_data(picture)  # type: ignore[attr-defined]
+    report(StageProgress("Filming failures", len(paths), len(rollouts), "rollout", 0.0))
+    return paths
+
+
 class _NeighbourFrames:
     """Recorded frames of one camera, each episode read once."""
 
@@ -90,7 +135,7 @@ def _picture(scene: NDArray[np.uint8], snapshot: Snapshot, camera: str, frames: 
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(13)
     title = ImageFont.load_default(17)
-    state = "success" if snapshot.succeeded else "VINN in control"
+    state = "success" if snapshot.succeeded else "VINN in control" if snapshot.decision else ""
     draw.text((12, 10), f"seed {snapshot.seed}   {snapshot.elapsed_s:4.1f} s   {state}", _TEXT, title)
     decided_on: Observation = snapshot.decided_on
     tiles: list[tuple[NDArray[np.uint8], str, float | None]] = [(decided_on.images[camera], "live", None)]

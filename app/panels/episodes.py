@@ -267,7 +267,7 @@ class EpisodesPanel(QWidget):
         self.stop_replay.setEnabled(snapshot.mode is Mode.REPLAY)
 
     def handle_event(self, event: Event) -> None:
-        if isinstance(event, ReplayFinished):
+        if isinstance(event, ReplayFinished) and event.number is not None:
             ended = "the task solved" if event.success else "the task not solved"
             self.notify.emit("info", f"Replay of episode {event.number} ended with {ended}.")
 

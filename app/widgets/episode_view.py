@@ -74,4 +74,5 @@ class ReplayPosition(QWidget):
             self.bar.setRange(0, replay.length)
             self.bar.setValue(replay.step)
             passed, whole = replay.step / self._hz, replay.length / self._hz
-            self.text.setText(f"Episode {replay.number}, {replay.kind}: {passed:.1f} of {whole:.1f} s")
+            what = "Rollout" if replay.number is None else f"Episode {replay.number}, {replay.kind}"
+            self.text.setText(f"{what}: {passed:.1f} of {whole:.1f} s")

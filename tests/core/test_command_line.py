@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -14,11 +15,13 @@ from typing import IO, Any
 import psutil
 import pytest
 
-from vinn_core import __version__
-from vinn_core.__main__ import main
+from vinn_core import __version__, evaluate_command
+from vinn_core.__main__ import _parser, main
+from vinn_core.command_output import JobOutput
 from vinn_core.config import WorkspaceConfig
 from vinn_core.dataset import Dataset
 from vinn_core.evaluation import wilson_interval
+from vinn_core.evaluation_store import list_evaluations, load_rollout
 from vinn_core.progress import JobFinished, JobStopped, StageProgress, decode_event
 from vinn_core.workspace import Workspace
 
@@ -173,8 +176,11 @@ def test_a_missing_index_is_told_although_workers_look_for_it(vinn: Told, sample
         (["--k", "0"], "k = 0; use k >= 1."),
         (["--temperature", "0"], "temperature = 0.0; use above 0."),
         (["--policy", "expert", "--video", "film.mp4"], "which the policy expert has none of"),
+        (["--compare", "expert", "other"], "There is no index 'other' yet: build the index first."),
+        (["--compare", "expert", "expert"], "names one policy twice: expert, expert"),
+        (["--compare", "expert", "random", "--video", "film.mp4"], "films one policy; leave out either"),
     ],
-    ids=["k", "temperature", "video"],
+    ids=["k", "temperature", "video", "no index", "twice", "film of several"],
 )
 def test_settings_that_cannot_work_are_told_before_anything_runs(
     vinn: Told, sample: Path, options: list[str], told: str
@@ -253,6 +259,53 @@ def test_evaluation_tells_all_and_does_not_depend_on_the_number_of_processes(vin
     assert together["ticks"] == alone["ticks"]
     other = _one_object(vinn(*common[:-2], "71", "--json", "--processes", "1")[1])
     assert other["trajectory_sha256"] != alone["trajectory_sha256"]
+
+
+def test_several_policies_are_compared_over_the_same_seeds_and_kept(vinn: Told, sample: Path) -> None:
+    common = ("evaluate", "--workspace", sample, "--episodes", "2", "--seed", "70", "--processes", "1")
+    code, out, err = vinn(*common, "--compare", "expert", "random", "--save", "try", "--json")
+    assert code == 0
+    told = _one_object(out)
+    expert, random = told["policies"]["expert"], told["policies"]["random"]
+    assert (expert["outcomes"], random["outcomes"]) == (["success"] * 2, ["time-out"] * 2)
+    assert expert["seconds_to_success"] == pytest.approx(sum(expert["ticks"]) / 20)
+    assert random["seconds_to_success"] is None
+    [pair] = told["pairs"]
+    assert (pair["first"], pair["second"], pair["only_first"], pair["p_value"]) == ("expert", "random", 2, 0.5)
+    assert "Rolling out expert" in err
+    stored = {each.policy: each for each in list_evaluations(sample / "evaluations")}
+    assert {policy: each.name for policy, each in stored.items()} == {"expert": "try-expert", "random": "try-random"}
+    states = [load_rollout(sample / "evaluations", stored["expert"], seed).states for seed in (70, 71)]
+    digest = hashlib.sha256(b"".join(state.tobytes() for state in states)).hexdigest()
+    assert digest == expert["trajectory_sha256"]
+
+    code, out, err = vinn(*common, "--compare", "expert", "--save", "try")
+    assert (code, out) == (2, "")
+    assert err == "There is an evaluation 'try-expert' already; choose another name, or delete it first.\n"
+
+
+def test_a_comparison_is_read_as_a_table_and_failures_are_filmed(vinn: Told, sample: Path, tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    arguments = ("--episodes", "1", "--seed", "70", "--processes", "1", "--film-failures", films)
+    code, out, _ = vinn("evaluate", "--workspace", sample, "--compare", "random", "expert", *arguments)
+    assert code == 0
+    rates, tests = out.split("\n\n")
+    assert [line.split()[:2] for line in rates.splitlines()[1:]] == [["random", "0.000"], ["expert", "1.000"]]
+    assert tests.splitlines()[1].split() == ["random", "expert", "0", "0", "1", "0", "1"]
+    assert [path.relative_to(films).as_posix() for path in films.rglob("*.mp4")] == ["random/seed-70.mp4"]
+
+
+def test_a_stopped_evaluation_keeps_what_is_done(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--policy", "expert", "--episodes", "9", "--seed", "70", "--processes", "1", "--save", "cut", "--json")
+    options = _parser().parse_args(["evaluate", "--workspace", str(sample), *arguments])
+    output = JobOutput(as_json=True)
+    output.stop.set()
+    with Workspace.open(sample) as workspace:
+        assert evaluate_command.run(workspace, options, output) == 3
+    assert _one_object(capsys.readouterr().out)["seeds"] == [70]
+    [stored] = list_evaluations(sample / "evaluations")
+    assert (stored.name, stored.seeds) == ("cut", (70,))
+    assert load_rollout(sample / "evaluations", stored, 70).success
 
 
 def test_a_policy_that_fails_is_no_failure_of_the_command(vinn: Told, sample: Path) -> None:

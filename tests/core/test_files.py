@@ -12,7 +12,15 @@ import pytest
 
 from vinn_core import files
 from vinn_core.errors import DatasetError, WorkspaceError
-from vinn_core.files import disk_errors, remove_leftovers, replace_bytes, replace_file, replace_text, write_new
+from vinn_core.files import (
+    disk_errors,
+    remove_leftovers,
+    replace_bytes,
+    replace_file,
+    replace_text,
+    write_new,
+    write_new_folder,
+)
 
 
 def _names(folder: Path) -> list[str]:
@@ -105,6 +113,44 @@ def test_only_temporary_files_that_nobody_writes_any_more_are_removed(tmp_path: 
             os.utime(tmp_path / name, (0, 0))
     remove_leftovers(tmp_path)
     assert _names(tmp_path) == [".old.txt", ".young.tmp", "old.tmp"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "whole"
+
+    def write(folder: Path) -> None:
+        (folder / "a.txt").write_text("all of it")
+        assert not target.exists()
+
+    def fail(folder: Path) -> None:
+        write(folder)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left"):
+        write_new_folder(target, fail)
+    assert _names(tmp_path) == []
+    write_new_folder(target, write)
+    assert (target / "a.txt").read_text() == "all of it"
+
+
+def test_a_folder_that_is_there_is_never_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "taken"
+
+    def write(folder: Path) -> None:
+        target.mkdir(exist_ok=True)  # by another process meanwhile
+
+    with pytest.raises(FileExistsError):
+        write_new_folder(target, write)
+    assert _names(tmp_path) == ["taken"]
+
+
+def test_a_folder_left_by_a_killed_process_is_removed(tmp_path: Path) -> None:
+    for name in (".old.1.tmp", ".young.2.tmp"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").touch()
+    os.utime(tmp_path / ".old.1.tmp", (0, 0))
+    remove_leftovers(tmp_path)
+    assert _names(tmp_path) == [".young.2.tmp"]
 
 
 def test_temporary_files_of_different_writers_have_different_names(tmp_path: Path) -> None:

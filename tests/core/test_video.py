@@ -19,13 +19,14 @@ from vinn_core.errors import EmbeddingIndexError
 from vinn_core.evaluation import EvaluationSpec
 from vinn_core.expert import ExpertPolicy
 from vinn_core.index import build_index
-from vinn_core.messages import SetPolicy
+from vinn_core.messages import RunEnd, SetPolicy
+from vinn_core.policy import Neighbour
 from vinn_core.progress import JobEvent, StageProgress, StopRequest
-from vinn_core.rollout import RolloutRunner
+from vinn_core.rollout import Rollout, RolloutRunner
 from vinn_core.session import Session
 from vinn_core.task import load_task
 from vinn_core.torch_setup import one_thread
-from vinn_core.video import record_video
+from vinn_core.video import film_rollouts, record_video
 from vinn_core.workspace import Workspace
 
 SEED = 3
@@ -84,3 +85,19 @@ def test_without_an_index_there_is_no_film(workspace: Workspace, tmp_path: Path)
     with pytest.raises(EmbeddingIndexError, match="no index 'other' yet: build the index first"):
         record_video(workspace, EvaluationSpec("vinn", "other"), [SEED], film, lambda event: None)
     assert not film.exists()
+
+
+def test_a_stored_rollout_is_filmed_as_it_was_with_its_neighbours(workspace: Workspace, tmp_path: Path) -> None:
+    demonstration = Dataset(workspace).load(1)
+    # As if the policy had followed the demonstration frame by frame: live and neighbour are the same picture.
+    neighbours = tuple((Neighbour(1, step, 0.0, 1.0),) for step in range(len(demonstration)))
+    states, actions = demonstration.states, demonstration.executed_actions
+    rollout = Rollout(demonstration.info, RunEnd.TIME_OUT, states, actions, neighbours)
+    [film] = film_rollouts(workspace, [rollout], "wrist", tmp_path / "films", lambda event: None)
+    assert film == tmp_path / "films" / f"seed-{SEED}.mp4"
+    pictures = frames_of(film)
+    assert len(pictures) == len(demonstration) + LINGER
+    live, nearest = np.s_[8:152, 648:792], np.s_[8:152, 800:944]
+    for picture in pictures[: len(demonstration) : 7]:
+        assert np.abs(picture[live] - picture[nearest]).mean() < 4.0
+    assert np.abs(pictures[0][live] - pictures[-1][live]).mean() > 4.0
