@@ -94,6 +94,10 @@ class VinnPolicy:
     def index(self) -> EmbeddingIndex:
         return self._index
 
+    @property
+    def embedder(self) -> Embedder:
+        return self._embedder
+
     def reset(self) -> None:
         self._gripper_is_open = None
 
