@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vinn_core.arguments import STOPPED, at_least, folder_name
 from vinn_core.command_output import JobOutput
-from vinn_core.config import LOOKS, PolicyConfig
+from vinn_core.config import LOOKS, POLICY_SETTINGS, IndexConfig, PolicyConfig
 from vinn_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `vinn evaluate`."""
     parser.add_argument("--policy", choices=("vinn", "expert", "random"), default="vinn")
     parser.add_argument("--index", type=folder_name, default="default", help="name of the index")
+    parser.add_argument("--setting", choices=POLICY_SETTINGS, default="default", help="of the policy vinn")
     parser.add_argument(
         "--compare",
-        type=folder_name,
+        type=_index_and_setting,
         nargs="+",
         metavar="SPEC",
         help="evaluate these over the same seeds instead of --policy and --index, and test each pair: "
-        "names of indexes, 'expert' or 'random'",
+        "INDEX or INDEX:SETTING, 'expert' or 'random'",
     )
     parser.add_argument("--look", choices=LOOKS, help="visual variation; default: the workspace's")
     parser.add_argument("--episodes", type=at_least(1, int), default=50)
@@ -47,19 +48,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--film-failures", type=Path, metavar="FOLDER", help="also film each failed rollout")
 
 
+def _index_and_setting(text: str) -> tuple[str, str]:
+    """For `type=`: INDEX or INDEX:SETTING."""
+    name, _, setting = text.partition(":")
+    if setting and setting not in POLICY_SETTINGS:
+        raise argparse.ArgumentTypeError(f"{setting!r} is no setting; choose one of: {', '.join(POLICY_SETTINGS)}")
+    return folder_name(name), setting or "default"
+
+
 def run(workspace: Workspace, options: argparse.Namespace, output: JobOutput) -> int:
     """Carry the command out; the exit code."""
     from vinn_core.comparison import compare, comparison_in_words
 
-    changes = {"neighbours": options.k, "temperature": options.temperature}
-    given = {name: value for name, value in changes.items() if value is not None}
-    retrieval = replace(PolicyConfig(), **given) if given else None
-    look = options.look or workspace.config.look
     if options.compare is None:
-        result = _Evaluation(workspace, _spec(options.policy, options.index, look, retrieval), options).run(output)
+        spec = _spec(workspace, options, options.policy, options.index, options.setting)
+        result = _Evaluation(workspace, spec, options).run(output)
         text, done = _in_words(result), result["episodes"]
     else:
-        specs = [_named(name, look, retrieval) for name in options.compare]
+        specs = [
+            _spec(workspace, options, name if name in ("expert", "random") else "vinn", name, setting)
+            for name, setting in options.compare
+        ]
         results = _evaluate_all(workspace, specs, options, output)
         result = {"policies": results, "pairs": compare(results)}
         text, done = comparison_in_words(results, result["pairs"]), sum(each["episodes"] for each in results.values())
@@ -71,15 +80,18 @@ def run(workspace: Workspace, options: argparse.Namespace, output: JobOutput) ->
     return 0
 
 
-def _spec(policy: str, index: str, look: str, retrieval: PolicyConfig | None) -> EvaluationSpec:
-    from vinn_core.evaluation import EvaluationSpec
+def _spec(workspace: Workspace, options: argparse.Namespace, policy: str, index: str, setting: str) -> EvaluationSpec:
+    """What is rolled out. Raises VinnError when there is no such index, or a setting cannot work."""
+    from vinn_core.evaluation import EvaluationSpec, index_origin
 
-    return EvaluationSpec(policy, index, look, retrieval if policy == "vinn" else None)
-
-
-def _named(name: str, look: str, retrieval: PolicyConfig | None) -> EvaluationSpec:
-    """What is meant by a SPEC of `--compare`."""
-    return _spec(name, "", look, None) if name in ("expert", "random") else _spec("vinn", name, look, retrieval)
+    look = options.look or workspace.config.look
+    if policy != "vinn":
+        return EvaluationSpec(policy, look=look)
+    changes = {"neighbours": options.k, "temperature": options.temperature}
+    given = {name: value for name, value in changes.items() if value is not None}
+    PolicyConfig(**given)  # a wrong value is refused before an index is looked for
+    suggested = IndexConfig.from_dict(index_origin(workspace, index)["config"]).policy(setting)
+    return EvaluationSpec(policy, index, look, replace(suggested, **given), setting)
 
 
 def _in_words(result: dict[str, Any]) -> str:
@@ -96,7 +108,7 @@ def _evaluate_all(
         raise ConfigError(f"--compare names one policy twice: {', '.join(labels)}; name each once.")
     if options.video:
         raise ConfigError("--video films one policy; leave out either it or --compare.")
-    evaluations = [_Evaluation(workspace, spec, options, f"-{spec.label}") for spec in specs]
+    evaluations = [_Evaluation(workspace, spec, options, spec.label.replace(":", "+")) for spec in specs]
     results = {}
     for evaluation in evaluations:
         results[evaluation.spec.label] = evaluation.run(output, f"Rolling out {evaluation.spec.label}")
@@ -109,7 +121,7 @@ class _Evaluation:
     """One policy's evaluation. What can be refused is looked at when it is made, before anything runs.
 
     Args:
-        suffix: that tells this policy's stored evaluation from the others'.
+        suffix: that tells what is written of this policy from what is of the others.
     """
 
     def __init__(
@@ -120,10 +132,8 @@ class _Evaluation:
 
         self.spec = spec
         self._workspace, self._options = workspace, options
-        self._name = f"{options.save}{suffix}" if options.save else None
-        self._films = options.film_failures
-        if suffix and self._films is not None:
-            self._films = self._films / spec.label
+        self._name = f"{options.save}-{suffix}" if options.save and suffix else options.save
+        self._films = options.film_failures and options.film_failures / suffix
         self._camera = workspace.config.cameras[0]
         if self._name is not None:
             require_free_name(workspace.evaluations_folder, self._name)

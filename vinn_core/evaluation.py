@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vinn_core.config import PolicyConfig, WorkspaceConfig
+from vinn_core.config import IndexConfig, PolicyConfig, WorkspaceConfig
 from vinn_core.encoder_store import read_stored_encoder
 from vinn_core.episode import Action, Observation
 from vinn_core.errors import ConfigError, EmbeddingIndexError
@@ -38,18 +38,22 @@ class EvaluationSpec:
 
     Attributes:
         policy: one of POLICIES. index: name of the index, for vinn. look: one of `vinn_core.config.LOOKS`.
-        retrieval: k and temperature; None takes the index's own.
+        retrieval: how VINN decides; None takes the index's own.
+        setting: the one of `vinn_core.config.POLICY_SETTINGS` that `retrieval` was made from, for `label`.
     """
 
     policy: str = "vinn"
     index: str = "default"
     look: str = "none"
     retrieval: PolicyConfig | None = None
+    setting: str = "default"
 
     @property
     def label(self) -> str:
-        """In a word: the index of VINN, or the other policy's name."""
-        return self.index if self.policy == "vinn" else self.policy
+        """In a word: INDEX or INDEX:SETTING of VINN, or the other policy's name."""
+        if self.policy != "vinn":
+            return self.policy
+        return self.index if self.setting == "default" else f"{self.index}:{self.setting}"
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
@@ -118,7 +122,7 @@ def index_origin(workspace: Workspace, name: str) -> dict[str, Any]:
 
     Returns:
         {"name", "encoder", "encoder_fingerprint", "dataset_fingerprint", "created", "sha256": of its files,
-        "cameras": that its encoder sees by, "episodes": fingerprint by number}.
+        "config": see `IndexConfig`, "cameras": that its encoder sees by, "episodes": fingerprint by number}.
 
     Raises:
         EmbeddingIndexError, EncoderError: the index or its encoder is missing or damaged.
@@ -129,7 +133,7 @@ def index_origin(workspace: Workspace, name: str) -> dict[str, Any]:
         raise EmbeddingIndexError(f"There is no index '{name}' yet: build the index first.")
     try:
         facts = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        kept = ("encoder", "encoder_fingerprint", "dataset_fingerprint", "created", "sha256", "episodes")
+        kept = ("encoder", "encoder_fingerprint", "dataset_fingerprint", "created", "sha256", "config", "episodes")
         origin = {"name": name, **{key: facts[key] for key in kept}}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EmbeddingIndexError(f"The index '{name}' is damaged ({error}): rebuild the index.") from error
@@ -174,7 +178,7 @@ def evaluate(
 
     Returns:
         {"policy", "label": see `EvaluationSpec`, "index": see `index_origin`, None for other policies than VINN,
-        "retrieval": settings other than the index's own or None, "task", "look", "control_hz", "success_rate",
+        "retrieval": see `PolicyConfig`, likewise, "task", "look", "control_hz", "success_rate",
         "interval": [low, high] (95 % Wilson), "episodes", "seeds", "outcomes": seed order, "ticks": length of each,
         "seconds_to_success": mean over the successes [s] or None, "trajectory_sha256": over all state trajectories in
         seed order, "created": ISO 8601, UTC, "wall_s"}.
@@ -184,7 +188,10 @@ def evaluate(
     """
     if episodes < 1:
         raise ConfigError(f"episodes = {episodes}; ask for at least 1.")
-    index = index_origin(workspace, spec.index) if spec.policy == "vinn" else None
+    index, retrieval = None, None
+    if spec.policy == "vinn":
+        index = index_origin(workspace, spec.index)
+        retrieval = spec.retrieval or IndexConfig.from_dict(index["config"]).policy()
     seeds, outcomes, ticks = [], [], []
     digest = hashlib.sha256()
     started = monotonic()
@@ -208,7 +215,7 @@ def evaluate(
         "policy": spec.policy,
         "label": spec.label,
         "index": index,
-        "retrieval": spec.retrieval.to_dict() if spec.retrieval else None,
+        "retrieval": retrieval.to_dict() if retrieval else None,
         "task": config.task,
         "look": spec.look,
         "control_hz": config.control_hz,

@@ -111,6 +111,8 @@ def test_it_runs_as_a_module_and_tells_its_version() -> None:
         (["collect", "--workspace", "w", "--noise", "nan"], "argument --noise: nan; use 0 or more"),
         (["collect", "--workspace", "w", "--look", "dark"], "invalid choice: 'dark' (choose from"),
         (["evaluate", "--workspace", "w", "--policy", "luck"], "invalid choice: 'luck' (choose from 'vinn', 'expert'"),
+        (["evaluate", "--workspace", "w", "--compare", "a:b"], "'b' is no setting; choose one of: default, plain"),
+        (["evaluate", "--workspace", "w", "--compare", "../a"], "'../a' is no name; use letters"),
         (["evaluate", "--workspace", "w", "--processes", "0"], "argument --processes: 0; use 1 or more"),
         (["train", "--workspace", "w", "--name", "../x"], "argument --name: '../x' is no name; use letters"),
         (["train", "--workspace", "w", "--name", ""], "argument --name: '' is no name"),
