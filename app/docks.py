@@ -22,6 +22,7 @@ class Docks:
         cameras: QWidget,
         policy: QWidget,
         training: QWidget,
+        evaluation: QWidget,
     ) -> None:
         self._window = window
         self.driving = self._make("Teleoperation and recording", "driving", driving)
@@ -29,13 +30,14 @@ class Docks:
         self.cameras = self._make("Cameras", "cameras", cameras)
         self.policy = self._make("Policy", "policy", policy)
         self.training = self._make("Training", "training", training)
+        self.evaluation = self._make("Evaluation", "evaluation", evaluation)
         window.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         window.setCorner(Qt.Corner.BottomLeftCorner, _LEFT)
         window.setCorner(Qt.Corner.BottomRightCorner, _RIGHT)
         self.arrange()
 
     def __iter__(self) -> Iterator[QDockWidget]:
-        return iter((self.driving, self.episodes, self.cameras, self.policy, self.training))
+        return iter((self.driving, self.episodes, self.cameras, self.policy, self.training, self.evaluation))
 
     def arrange(self) -> None:
         """Put every dock where it was at first."""
@@ -45,9 +47,10 @@ class Docks:
             dock.show()
         for dock in (self.driving, self.episodes):
             window.addDockWidget(_LEFT, dock)
-        for dock in (self.cameras, self.policy, self.training):
+        for dock in (self.cameras, self.policy, self.training, self.evaluation):
             window.addDockWidget(_RIGHT, dock)
         window.tabifyDockWidget(self.policy, self.training)
+        window.tabifyDockWidget(self.training, self.evaluation)
         self.policy.raise_()
         window.resizeDocks([self.driving, self.cameras], [_LEFT_WIDTH, _RIGHT_WIDTH], Qt.Orientation.Horizontal)
         window.resizeDocks([self.cameras, self.policy], [190, 520], Qt.Orientation.Vertical)

@@ -28,6 +28,7 @@ from app.offscreen_viewport import OffscreenViewport
 from app.overlay import Overlay
 from app.panels.cameras import CamerasPanel
 from app.panels.episodes import EpisodesPanel
+from app.panels.evaluation import EvaluationPanel
 from app.panels.policy import PolicyPanel
 from app.panels.record import RecordPanel
 from app.panels.teleop import TeleopPanel
@@ -119,7 +120,9 @@ class MainWindow(QMainWindow):
         self.episodes = EpisodesPanel(self.workspace)
         self.training = TrainingPanel(self.workspace)
         self.policy = PolicyPanel(self.workspace)
-        self._panels = (self.teleop, self.record, self.cameras, self.episodes, self.training, self.policy)
+        self.evaluation = EvaluationPanel(self.workspace)
+        self._working_panels = (self.episodes, self.training, self.policy, self.evaluation)
+        self._panels = (self.teleop, self.record, self.cameras, *self._working_panels)
         self.status_line = StatusLine(self.statusBar(), config.control_hz)
         self.stop_action = QAction(icon("stop"), "Stop everything", self)
         self.stop_action.setShortcut(STOP)
@@ -191,6 +194,7 @@ class MainWindow(QMainWindow):
             cameras=self.cameras,
             policy=self.policy,
             training=self.training,
+            evaluation=self.evaluation,
         )
 
     def _connect(self) -> None:
@@ -211,7 +215,7 @@ class MainWindow(QMainWindow):
         self.workspace.notify.connect(self.notifications.show_message)
         for panel in self._panels:
             panel.command.connect(self.send)
-        for panel in (self.episodes, self.training, self.policy):
+        for panel in self._working_panels:
             panel.notify.connect(self.notifications.show_message)
         self._tell_held()
 
@@ -362,7 +366,7 @@ class MainWindow(QMainWindow):
         self.session.stop()
         QCoreApplication.sendPostedEvents(self, QEvent.Type.MetaCall)
         self.viewport.close_renderer()
-        for panel in (self.episodes, self.training, self.policy):
+        for panel in self._working_panels:
             panel.close_jobs()
         self.store.close()
         self.workspace.close()

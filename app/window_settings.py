@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _GEOMETRY, _LAYOUT = "window/geometry", "window/layout"
 _SPEED, _FRAME, _ADVANCE = "teleop/speed", "teleop/frame", "record/next_seed_after_saving"
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
 
 
 def save_settings(window: MainWindow) -> None:

@@ -109,6 +109,11 @@ class WorkspaceModel(QObject):
         return next((encoder for encoder in self._encoders if encoder.name == name), None)
 
     @property
+    def indexes(self) -> tuple[IndexStatus, ...]:
+        """By name; as of the last refresh."""
+        return self._indexes
+
+    @property
     def index(self) -> IndexStatus | None:
         """The index in use: the newest."""
         return max(self._indexes, key=lambda index: index.created, default=None)

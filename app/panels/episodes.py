@@ -263,8 +263,9 @@ class EpisodesPanel(QWidget):
         self.command.emit(StopReplay())
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        self.position.show_replay(snapshot.replay)
-        self.stop_replay.setEnabled(snapshot.mode is Mode.REPLAY)
+        replay = snapshot.replay if snapshot.replay and snapshot.replay.number is not None else None
+        self.position.show_replay(replay)
+        self.stop_replay.setEnabled(snapshot.mode is Mode.REPLAY and replay is not None)
 
     def handle_event(self, event: Event) -> None:
         if isinstance(event, ReplayFinished) and event.number is not None:
