@@ -254,7 +254,8 @@ class PolicyConfig(JsonConfig):
         temperature: of the softmin over distances, relative to the mean neighbour distance; small trusts the nearest.
         regression: "mean" averages the neighbours' twists, as the paper does; "linear" fits a plane through more frames
             and takes its value at the present one. The gripper is voted on by the k neighbours either way.
-        fitted_frames: how many frames the plane is fitted through. ridge: how much it is flattened.
+        fitted_frames: how many frames the plane is fitted through; with few recorded, fewer or none.
+        ridge: how much the plane is flattened.
     """
 
     neighbours: int = 5

@@ -20,6 +20,9 @@ OPEN_VOTE = 0.6
 """An open vote above this opens a closed gripper."""
 CLOSE_VOTE = 0.4
 """An open vote below this closes an open gripper."""
+_ROWS_PER_FITTED = 20
+"""At most one recorded frame in so many takes part in a local fit: the frames of a few demonstrations lie too far apart
+for a plane, and the mean of the nearest is taken then."""
 _FIT_TEMPERATURE = 0.3
 """Of the softmin that weighs the frames of a local linear fit: wide, as the plane accounts for the distance."""
 FULLY_OPEN = 0.8
@@ -107,8 +110,9 @@ class VinnPolicy:
         started = perf_counter()
         vector = self._embedder.embed(observation)
         encoded = perf_counter()
-        linear = config.regression == "linear"
-        found = self._index.query(vector, max(config.neighbours, config.fitted_frames if linear else 0))
+        fitted = min(config.fitted_frames, len(self._index) // _ROWS_PER_FITTED)
+        linear = config.regression == "linear" and fitted > config.neighbours
+        found = self._index.query(vector, fitted if linear else config.neighbours)
         searched = perf_counter()
 
         rows = np.array([row for row, _ in found])

@@ -168,14 +168,21 @@ def test_replay_repeats_what_was_executed_then_holds() -> None:
 
 
 def test_linear_regression_accounts_for_where_the_neighbours_lie() -> None:
-    places = [1.0, 2.0, 3.0, 4.0]  # the observation, at 0, has all its neighbours on one side
-    actions = _grippers([1.0] * 4)
+    places = [1.0 + 0.01 * row for row in range(100)]  # the observation, at 0, has all its neighbours on one side
+    actions = _grippers([1.0] * 100)
     actions[:, 0] = 0.05 + 0.01 * np.array(places)
     policy = _policy(places, actions, k=2)
     averaged = policy.act(_observation(0.0))
-    policy.config = PolicyConfig(2, 0.1, regression="linear", fitted_frames=4, ridge=0.0)
+    policy.config = PolicyConfig(2, 0.1, regression="linear", fitted_frames=5, ridge=0.0)
     fitted = policy.act(_observation(0.0))
     assert averaged.action.twist[0] > 0.059
     assert fitted.action.twist[0] == pytest.approx(0.05, abs=1e-4)
     assert fitted.action.gripper == averaged.action.gripper
     assert fitted.neighbours == averaged.neighbours
+
+
+def test_too_few_frames_for_a_plane_are_averaged() -> None:
+    policy = _policy([1.0, 2.0, 3.0, 4.0], _actions(4), k=2)
+    averaged = policy.act(_observation(0.0))
+    policy.config = PolicyConfig(2, 0.1, regression="linear")
+    np.testing.assert_array_equal(policy.act(_observation(0.0)).action.twist, averaged.action.twist)
