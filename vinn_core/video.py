@@ -135,7 +135,13 @@ def _picture(scene: NDArray[np.uint8], snapshot: Snapshot, camera: str, frames: 
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(13)
     title = ImageFont.load_default(17)
-    state = "success" if snapshot.succeeded else "VINN in control" if snapshot.decision else ""
+    state = (
+        "success"
+        if snapshot.succeeded
+        else "VINN in control"
+        if snapshot.decision and snapshot.decision.neighbours
+        else ""
+    )
     draw.text((12, 10), f"seed {snapshot.seed}   {snapshot.elapsed_s:4.1f} s   {state}", _TEXT, title)
     decided_on: Observation = snapshot.decided_on
     tiles: list[tuple[NDArray[np.uint8], str, float | None]] = [(decided_on.images[camera], "live", None)]

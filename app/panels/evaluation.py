@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
@@ -15,14 +15,13 @@ from app.widgets.buttons import make_primary
 from app.widgets.column_area import ColumnArea
 from app.widgets.episode_view import UndoStrip
 from app.widgets.evaluate_form import EvaluateForm
-from app.widgets.evaluation_tables import EvaluationTable, RolloutTable, in_percent
+from app.widgets.evaluation_tables import EvaluationTable, RolloutTable
+from app.widgets.evaluation_wording import compared, result_in_words
 from app.widgets.images import make_faint
 from app.widgets.progress import StageBars
 from app.widgets.rollout_view import RolloutView
 from app.widgets.wording import count
 from app.workspace import WorkspaceModel
-from vinn_core.comparison import paired_test
-from vinn_core.errors import ConfigError
 from vinn_core.messages import Event, Mode, Snapshot, StartReplay, StopReplay
 from vinn_core.progress import JobEvent, JobFailed, JobFinished, JobStopped, Message, StageProgress
 
@@ -176,7 +175,7 @@ class EvaluationPanel(QWidget):
         selected = self.table.selected
         self.rollouts.show_rollouts(selected[0] if len(selected) == 1 else None)
         self.rollouts.setVisible(len(selected) == 1)
-        self.comparison.setText(_compared(*selected) if len(selected) == 2 else _HINT)
+        self.comparison.setText(compared(*selected) if len(selected) == 2 else _HINT)
         self.comparison.setVisible(bool(self.evaluations.stored) and len(selected) != 1)
         self._enable()
 
@@ -206,7 +205,7 @@ class EvaluationPanel(QWidget):
             case Message(text, level):
                 self.notify.emit(level, text)
             case JobFinished(result):
-                self._end("info", _in_words(result))
+                self._end("info", result_in_words(result))
             case JobStopped(text):
                 self._end("info", text)
             case JobFailed(text):
@@ -217,6 +216,7 @@ class EvaluationPanel(QWidget):
             self._job.deleteLater()
             self._job = None
         self._fresh = self._name
+        self.bars.clear()
         self.evaluations.refresh()
         self._show_state()
         self.notify.emit(level, sentence)
@@ -284,24 +284,3 @@ class EvaluationPanel(QWidget):
             names = self._deleted[-1]
             what = f"Evaluation {names[0]}" if len(names) == 1 else count(len(names), "evaluation")
             self.undo_strip.text.setText(f"{what} deleted.")
-
-
-def _in_words(result: Mapping[str, Any]) -> str:
-    low, high = result["interval"]
-    rate = in_percent(result["success_rate"], (low, high))
-    return f"{result['label']}, look {result['look']}: success {rate} over {count(result['episodes'], 'rollout')}."
-
-
-def _compared(first: StoredEvaluation, second: StoredEvaluation) -> str:
-    names = [evaluation.policy for evaluation in (first, second)]
-    if names[0] == names[1]:
-        names = [evaluation.name for evaluation in (first, second)]
-    try:
-        test = paired_test(first.success_by_seed, second.success_by_seed)
-    except ConfigError as error:
-        return str(error)
-    seeds = test.both + test.only_first + test.only_second + test.neither
-    return (
-        f"Over {count(seeds, 'shared seed')}: both solved {test.both}, only {names[0]} {test.only_first}, "
-        f"only {names[1]} {test.only_second}, neither {test.neither}. p = {test.p_value:.3g} (McNemar, exact)."
-    )

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from app.widgets.evaluation_wording import in_percent
 from app.widgets.images import AMBER, GREEN, RED
 from app.widgets.wording import count, moment
 from vinn_core.messages import RunEnd
@@ -99,12 +100,6 @@ class RolloutTable(_Table):
         """Of the selected rollout."""
         items = self.selectedItems()
         return items[0].data(1, Qt.ItemDataRole.DisplayRole) if items else None
-
-
-def in_percent(rate: float, interval: tuple[float, float]) -> str:
-    """ "95 (76-99) %"."""
-    low, high = interval
-    return f"{100 * rate:.0f} ({100 * low:.0f}-{100 * high:.0f}) %"
 
 
 def _evaluation_row(evaluation: StoredEvaluation) -> QTreeWidgetItem:
