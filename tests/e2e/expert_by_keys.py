@@ -6,13 +6,15 @@ import mujoco
 import numpy as np
 from hands import Hands
 from numpy.typing import NDArray
-from pilot import ANGULAR_KEYS, LINEAR_KEYS, person_axes
 
 from app.main_window import MainWindow
 from vinn_core.messages import Snapshot
 from vinn_core.simulation import Simulation
 from vinn_core.task import FINGER_STROKE, load_task
 
+# Along the person's axes forward, left and up: the key for the positive and for the negative direction.
+_LINEAR_KEYS = (("w", "s"), ("a", "d"), ("q", "e"))
+_ANGULAR_KEYS = (("o", "u"), ("k", "i"), ("j", "l"))
 _SPEEDS = (("3", 0.16, 1.2), ("2", 0.06, 0.5), ("1", 0.0, 0.0))
 """Key of a speed level, and the wish [m/s], [rad/s] from which it is taken."""
 _SLOWEST = "1"
@@ -55,10 +57,10 @@ class ExpertByKeys:
             self._press({"space"})
         gripper = np.empty(9)
         mujoco.mju_quat2Mat(gripper, snapshot.observation.ee_quaternion)
-        to_person = person_axes(self._window).T @ gripper.reshape(3, 3)
+        to_person = _person_axes(self._window).T @ gripper.reshape(3, 3)
         linear, angular = to_person @ action.twist[:3], to_person @ action.twist[3:]
         self._choose_speed(float(np.abs(linear).max()), float(np.abs(angular).max()))
-        wanted = _keys(linear, LINEAR_KEYS, _WORTH_A_KEY[0]) | _keys(angular, ANGULAR_KEYS, _WORTH_A_KEY[1])
+        wanted = _keys(linear, _LINEAR_KEYS, _WORTH_A_KEY[0]) | _keys(angular, _ANGULAR_KEYS, _WORTH_A_KEY[1])
         if self._speed == _SLOWEST:  # a tap moves for exactly one tick, however late the window notices
             self._hands.hold(set())
             self._press(wanted)
@@ -75,6 +77,14 @@ class ExpertByKeys:
     def _press(self, keys: set[str]) -> None:
         self.keys_used |= keys
         self._hands.tap(*sorted(keys))
+
+
+def _person_axes(window: MainWindow) -> NDArray[np.float64]:
+    """(3, 3), columns are forward, left and up of who looks at the viewport, in the world frame."""
+    forward = -window.viewport.camera_in_world()[:, 2] * (1.0, 1.0, 0.0)
+    forward /= np.linalg.norm(forward)
+    up = np.array([0.0, 0.0, 1.0])
+    return np.column_stack((forward, np.cross(up, forward), up))
 
 
 def _keys(wish: NDArray[np.float64], keys: tuple[tuple[str, str], ...], least: float) -> set[str]:

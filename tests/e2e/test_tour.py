@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from expert_by_keys import ExpertByKeys
 from hands import Hands
 from numpy.typing import NDArray
-from pilot import Pilot
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QTabBar
 from pytestqt.qtbot import QtBot
@@ -51,11 +51,11 @@ def lift_the_cube_and_save_it(window: MainWindow, folder: Path, hands: Hands, qt
     start = newest(window)
     assert not start.succeeded
 
-    pilot = Pilot(window, hands)
-    window.session.snapshot_ready.connect(pilot.step)
-    qtbot.waitUntil(lambda: pilot.done, timeout=120_000)
-    window.session.snapshot_ready.disconnect(pilot.step)
-    assert pilot.keys_used & set("wasdqe"), "no movement key was needed"
+    person = ExpertByKeys(window, hands, task="lift")
+    window.session.snapshot_ready.connect(person.step)
+    qtbot.waitUntil(lambda: person.done, timeout=120_000)
+    window.session.snapshot_ready.disconnect(person.step)
+    assert person.keys_used & set("wasdqe"), "no movement key was needed"
 
     qtbot.waitUntil(lambda: "Success" in window.overlay.success.text, timeout=10_000)
     with qtbot.waitSignal(window.store.changed, timeout=20_000):
