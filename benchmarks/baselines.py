@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.dataset import Dataset, load_episode, load_motion
+from vinn_core.dataset import Dataset, load_episode
 from vinn_core.embedding import FrameEncoder, proprioception
 from vinn_core.encoder import load_encoder
 from vinn_core.episode import Action, Observation
@@ -152,7 +152,7 @@ def _training_frames(
         frames = episode.images[CAMERA]
         seen.append(_shrink(frames) if encoder is None else torch.from_numpy(encoder.embed(frames)))
         bodies.append(proprioception(episode.ee_positions, episode.ee_quaternions, episode.gripper_openings))
-        actions.append(load_motion(summary.path).actions)
+        actions.append(episode.actions)
         held.append(np.full(len(episode), place % _HELD_OUT == _HELD_OUT - 1))
     return (
         torch.cat(seen),

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from vinn_core.collect import collect
-from vinn_core.config import IndexConfig, WorkspaceConfig, preset
+from vinn_core.config import IndexConfig, TrainConfig, WorkspaceConfig, preset
 from vinn_core.progress import StopRequest
 from vinn_core.workspace import Workspace
 
@@ -56,12 +56,17 @@ def add_policy(folder: Path) -> None:
     from vinn_core.torch_setup import use_one_thread
 
     use_one_thread()
+    with Workspace.open(folder) as workspace:
+        train_and_index(workspace, "default", preset("frozen"))
+
+
+def train_and_index(workspace: Workspace, name: str, config: TrainConfig) -> None:
+    """An encoder, and the default index of the same name."""
     from vinn_core.encoder import load_encoder
     from vinn_core.index import build_index
     from vinn_core.training import train_on_workspace
 
     stop = StopRequest()
-    with Workspace.open(folder) as workspace:
-        train_on_workspace(workspace, "default", preset("frozen"), lambda event: None, stop)
-        encoder = load_encoder(workspace.encoders_folder / "default")
-        build_index(workspace, encoder, "default", IndexConfig(), "default", lambda event: None, stop)
+    train_on_workspace(workspace, name, config, lambda event: None, stop)
+    encoder = load_encoder(workspace.encoders_folder / name)
+    build_index(workspace, encoder, name, IndexConfig(), name, lambda event: None, stop)

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from common import ROOT
+from common import ROOT, train_and_index
 from run_all import machine
 
 from vinn_core.collect import collect
@@ -115,24 +115,13 @@ class Materials:
         started = monotonic()
         with Workspace.open(path) as workspace:
             if method.encoder is not None and not (workspace.indexes_folder / method.encoder).exists():
-                _train_and_index(workspace, method.encoder)
+                train_and_index(workspace, method.encoder, _ENCODERS[method.encoder]())
             clone = _clone_file(path, method)
             if method.kind == "cloning" and not clone.exists():
                 from baselines import clone_behaviour
 
                 clone_behaviour(workspace, method.encoder, 0, clone)
         return monotonic() - started
-
-
-def _train_and_index(workspace: Workspace, name: str) -> None:
-    from vinn_core.encoder import load_encoder
-    from vinn_core.index import build_index
-    from vinn_core.training import train_on_workspace
-
-    stop = StopRequest()
-    train_on_workspace(workspace, name, _ENCODERS[name](), lambda event: None, stop)
-    encoder = load_encoder(workspace.encoders_folder / name)
-    build_index(workspace, encoder, name, IndexConfig(), name, lambda event: None, stop)
 
 
 def _clone_file(path: Path, method: Method) -> Path:
