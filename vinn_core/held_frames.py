@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vinn_core.config import IndexConfig
-from vinn_core.dataset import EpisodeSummary, load_frames, load_motion
-from vinn_core.embedding import EmbeddingTransform, FrameEncoder, proprioception
-from vinn_core.index_rows import BATCH, moving_steps
+from vinn_core.dataset import EpisodeSummary, load_frames
+from vinn_core.embedding import EmbeddingTransform, FrameEncoder
+from vinn_core.index_rows import BATCH, motion_rows
 from vinn_core.probe import ActionError, leave_one_demonstration_out
 from vinn_core.progress import StopRequest
 
@@ -69,11 +69,10 @@ def hold_frames(summaries: Sequence[EpisodeSummary], cameras: Sequence[str]) -> 
     rows: list[tuple[EpisodeSummary, NDArray[np.int64]]] = []
     bodies, actions = [], []
     for summary in _evenly_spaced([summary for summary in summaries if summary.success is not False]):
-        motion = load_motion(summary.path)
-        kept = moving_steps(motion.actions, motion.gripper_openings)
+        kept, body, acted = motion_rows(summary)
         rows.append((summary, kept))
-        bodies.append(proprioception(motion.ee_positions, motion.ee_quaternions, motion.gripper_openings)[kept])
-        actions.append(motion.actions[kept])
+        bodies.append(body)
+        actions.append(acted)
     if sum(len(kept) > 0 for _, kept in rows) < 2:
         return None
     total = sum(len(kept) for _, kept in rows)

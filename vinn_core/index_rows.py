@@ -56,8 +56,6 @@ def collect_rows(
         EmbeddingIndexError: there are no episodes, none in which the arm moves, a camera is missing in one, or the
             encoder gives undefined features.
     """
-    from vinn_core.dataset import load_motion
-
     if not summaries:
         raise EmbeddingIndexError("There is no successful episode to index yet: record or collect some first.")
     embedded = _embed_episodes(summaries, encoder, encoder_name, cache, report, stop)
@@ -67,12 +65,10 @@ def collect_rows(
     for summary in summaries:
         if stop:
             return None
-        episode = load_motion(summary.path)
-        kept = moving_steps(episode.actions, episode.gripper_openings) if leave_out_idle else np.arange(len(episode))
-        body = proprioception(episode.ee_positions, episode.ee_quaternions, episode.gripper_openings)
+        kept, body, acted = motion_rows(summary, leave_out_idle)
         steps.append(kept)
-        bodies.append(body[kept])
-        actions.append(episode.actions[kept])
+        bodies.append(body)
+        actions.append(acted)
     if not sum(map(len, steps)):
         raise EmbeddingIndexError("In every episode the arm only stands still: record one in which it moves.")
     return IndexRows(
@@ -86,6 +82,21 @@ def collect_rows(
         steps=np.concatenate(steps).astype(np.int32),
         cache=embedded,
     )
+
+
+def motion_rows(
+    summary: EpisodeSummary, leave_out_idle: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
+    """What an index keeps of one episode beside its images: steps (n,), proprioception (n, 5) and actions (n, 7).
+
+    Raises DatasetError when the file is damaged.
+    """
+    from vinn_core.dataset import load_motion
+
+    motion = load_motion(summary.path)
+    kept = moving_steps(motion.actions, motion.gripper_openings) if leave_out_idle else np.arange(len(motion))
+    body = proprioception(motion.ee_positions, motion.ee_quaternions, motion.gripper_openings)
+    return kept, body[kept], motion.actions[kept]
 
 
 def moving_steps(actions: NDArray[np.float32], openings: NDArray[np.floating]) -> NDArray[np.int64]:
