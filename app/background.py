@@ -49,6 +49,26 @@ class Background(QObject):
         if not self._closed:
             self._pool.start(_Work(partial(self._work, work, then, failed)), priority)
 
+    def change(
+        self,
+        work: Callable[[], Any],
+        then: Callable[[], None],
+        complain: Callable[[str], None],
+        refresh: Callable[[], None],
+        priority: int = 0,
+    ) -> None:
+        """As `run`, for work that changes what a list shows: it is read anew whether the work went well or not."""
+
+        def done(_: object) -> None:
+            then()
+            refresh()
+
+        def failed(sentence: str) -> None:
+            complain(sentence)
+            refresh()
+
+        self.run(work, done, failed, priority)
+
     def close(self) -> None:
         """Wait for the work under way; forget the rest."""
         self._closed = True

@@ -90,15 +90,7 @@ class Evaluations(QObject):
         self._disk.close()
 
     def _change(self, work: Callable[[], Any], then: Callable[[], None]) -> None:
-        def done(_: object) -> None:
-            then()
-            self.refresh()
-
-        def failed(sentence: str) -> None:
-            self.notify.emit("error", sentence)
-            self.refresh()
-
-        self._disk.run(work, done, failed, priority=1)
+        self._disk.change(work, then, partial(self.notify.emit, "error"), self.refresh, priority=1)
 
     def _take(self, stored: tuple[StoredEvaluation, ...]) -> None:
         if stored != self._stored:

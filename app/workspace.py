@@ -201,15 +201,7 @@ class WorkspaceModel(QObject):
         self._disk.close()
 
     def _change(self, work: Callable[[], Any], then: Callable[[], None] = lambda: None) -> None:
-        def done(_: object) -> None:
-            then()
-            self.refresh()
-
-        def failed(sentence: str) -> None:
-            self.notify.emit("error", sentence)
-            self.refresh()
-
-        self._disk.run(work, done, failed, priority=2)
+        self._disk.change(work, then, partial(self.notify.emit, "error"), self.refresh, priority=2)
 
     def _open(self) -> Dataset:
         """Only from the disk thread: importing HDF5 takes a moment that the window's start does not have."""
