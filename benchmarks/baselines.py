@@ -52,7 +52,7 @@ class NearestStart:
 
     def act(self, observation: Observation) -> Decision:
         if self._replay is None:
-            offsets = self._index.vectors[self._starts] - self._embedder.embed(observation)
+            offsets = self._index.embeddings[self._starts] - self._embedder.embed(observation)
             row = self._starts[np.linalg.norm(offsets, axis=1).argmin()]
             self._replay = ReplayPolicy(load_episode(self._paths[int(self._index.episodes[row])]))
         return self._replay.act(observation)

@@ -66,7 +66,7 @@ def measure_rendering(workspace: Workspace, index: EmbeddingIndex, states: int) 
         again = Observation(
             images, simulation.ee_position, simulation.ee_quaternion, simulation.gripper_opening, recorded.time
         )
-        largest_embedding = max(largest_embedding, float(np.abs(embedder.embed(again) - index.vectors[row]).max()))
+        largest_embedding = max(largest_embedding, float(np.abs(embedder.embed(again) - index.embeddings[row]).max()))
     return {
         "states": len(rows),
         "states_with_other_pixels": different,

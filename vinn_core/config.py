@@ -14,6 +14,7 @@ BACKBONES = ("efficientnet_lite0", "resnet18", "mobilenet_v3_small")
 START_WEIGHTS = ("imagenet", "random")
 FEATURES = ("grid", "global")
 REGRESSIONS = ("mean", "linear")
+METRICS = ("euclidean", "learnt")
 POLICY_SETTINGS = ("default", "plain")
 """Named ways to retrieve: ours, and VINN as its paper has it."""
 KEEP = ("best", "last")
@@ -214,15 +215,19 @@ class IndexConfig(JsonConfig):
         whiten: dimensions kept by PCA of the camera embedding; 0 turns it off.
         whitening_strength: 1 gives all kept dimensions equal variance, 0 leaves their variances as they are.
         proprioception_weight: weight of end-effector height, tilt and gripper opening beside the camera embedding.
+        metric_dimensions: of the learnt metric, see `vinn_core.metric_learning`. metric_steps: of learning it; 0 leaves
+            the Euclidean distance of the embeddings.
         camera_weights: one per camera of the encoder; None is equal weights.
         trees, search_k: of Annoy. search_k -1 is Annoy's default.
         neighbours, temperature: defaults of the policy for this index.
         leave_out_idle: leave out the standing still at the start and end of each demonstration.
     """
 
-    whiten: int = 32
+    whiten: int = 256
     whitening_strength: float = 0.5
-    proprioception_weight: float = 0.3
+    proprioception_weight: float = 0.6
+    metric_dimensions: int = 64
+    metric_steps: int = 100
     camera_weights: tuple[float, ...] | None = None
     trees: int = 20
     search_k: int = 4000
@@ -234,6 +239,8 @@ class IndexConfig(JsonConfig):
     def __post_init__(self) -> None:
         _require(self.whiten >= 0, f"whiten = {self.whiten}; use 0 (off) or more.")
         _require(0 <= self.whitening_strength <= 1, f"whitening_strength = {self.whitening_strength}; use 0 to 1.")
+        _require(self.metric_dimensions >= 1, f"metric_dimensions = {self.metric_dimensions}; use 1 or more.")
+        _require(self.metric_steps >= 0, f"metric_steps = {self.metric_steps}; use 0 (off) or more.")
         _require(self.trees >= 1, f"trees = {self.trees}; use 1 or more.")
         _require(self.neighbours >= 1, f"k = {self.neighbours}; use k >= 1.")
         _require(self.temperature > 0, f"temperature = {self.temperature}; use above 0.")
@@ -242,7 +249,9 @@ class IndexConfig(JsonConfig):
         """The retrieval that this index suggests, in one of POLICY_SETTINGS. Raises ConfigError for another name."""
         _require_one_of("policy setting", setting, POLICY_SETTINGS)
         suggested = PolicyConfig(self.neighbours, self.temperature)
-        return replace(suggested, regression="mean") if setting == "plain" else suggested
+        if setting == "plain":
+            return replace(suggested, metric="euclidean", regression="mean", gripper_lookahead=0)
+        return suggested
 
 
 @dataclass(frozen=True)
@@ -252,21 +261,29 @@ class PolicyConfig(JsonConfig):
     Attributes:
         neighbours: k, how many recorded frames are averaged.
         temperature: of the softmin over distances, relative to the mean neighbour distance; small trusts the nearest.
+        metric: what is near: by the "learnt" metric of the index, or by the "euclidean" distance of the embeddings, as
+            in the paper.
         regression: "mean" averages the neighbours' twists, as the paper does; "linear" fits a plane through more frames
             and takes its value at the present one. The gripper is voted on by the k neighbours either way.
+        gripper_lookahead: a neighbour votes with the gripper command that its demonstration gave so many ticks later,
+            because it shows each change in one frame only, which the frames around that one would outvote.
         fitted_frames: how many frames the plane is fitted through; with few recorded, fewer or none.
         ridge: how much the plane is flattened.
     """
 
     neighbours: int = 5
     temperature: float = 0.1
+    metric: str = "learnt"
     regression: str = "linear"
-    fitted_frames: int = 40
+    gripper_lookahead: int = 1
+    fitted_frames: int = 80
     ridge: float = 0.1
 
     def __post_init__(self) -> None:
         _require(self.neighbours >= 1, f"k = {self.neighbours}; use k >= 1.")
         _require(self.temperature > 0, f"temperature = {self.temperature}; use above 0.")
+        _require_one_of("metric", self.metric, METRICS)
         _require_one_of("regression", self.regression, REGRESSIONS)
+        _require(self.gripper_lookahead >= 0, f"gripper_lookahead = {self.gripper_lookahead}; use 0 or more.")
         _require(self.fitted_frames >= 2, f"fitted_frames = {self.fitted_frames}; use 2 or more.")
         _require(self.ridge >= 0, f"ridge = {self.ridge}; use 0 or more.")

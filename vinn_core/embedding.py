@@ -92,12 +92,16 @@ class EmbeddingTransform:
     """Turns raw features into the searched vector; fitted once per index and stored with it.
 
     Every camera's features are whitened by PCA, scaled to unit mean norm and multiplied by the camera's weight;
-    the proprioception is standardised and treated likewise. The blocks are concatenated.
+    the proprioception is standardised and treated likewise. The blocks are concatenated to the embedding.
+
+    Attributes:
+        metric: (E, D) float64 that takes embeddings to where Euclidean distance is the learnt metric; None without one.
     """
 
     cameras: tuple[str, ...]
     camera_blocks: tuple[Block, ...]
     proprioception_block: Block
+    metric: FloatArray | None = None
 
     @classmethod
     def fit(
@@ -128,9 +132,15 @@ class EmbeddingTransform:
         return cls(tuple(features), tuple(blocks), body.with_mean_norm(proprioception, config.proprioception_weight))
 
     def apply(self, features: Mapping[str, NDArray[np.float32]], proprioception: FloatArray) -> NDArray[np.float32]:
-        """camera -> (B, F) features and (B, 5) proprioception -> (B, D) float32 vectors."""
+        """camera -> (B, F) features and (B, 5) proprioception -> (B, E) float32 embeddings."""
         blocks = [block.apply(features[camera]) for camera, block in zip(self.cameras, self.camera_blocks, strict=True)]
         return np.hstack([*blocks, self.proprioception_block.apply(proprioception)]).astype(np.float32)
+
+    def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., E) embeddings -> (..., D) float32 vectors, whose Euclidean distance is the learnt metric."""
+        if self.metric is None:
+            return embeddings
+        return (embeddings.astype(np.float64) @ self.metric).astype(np.float32)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Named arrays to store; the inverse of `from_arrays`."""
@@ -138,6 +148,8 @@ class EmbeddingTransform:
         named = dict(zip(self.cameras, self.camera_blocks, strict=True))
         for name, block in {**named, "_proprioception": self.proprioception_block}.items():
             arrays[f"{name}/mean"], arrays[f"{name}/matrix"] = block.mean, block.matrix
+        if self.metric is not None:
+            arrays["_metric"] = self.metric
         return arrays
 
     @classmethod
@@ -145,11 +157,11 @@ class EmbeddingTransform:
         """Raises KeyError when an array is missing."""
         cameras = tuple(str(name) for name in arrays["cameras"])
         blocks = [Block(arrays[f"{name}/mean"], arrays[f"{name}/matrix"]) for name in (*cameras, "_proprioception")]
-        return cls(cameras, tuple(blocks[:-1]), blocks[-1])
+        return cls(cameras, tuple(blocks[:-1]), blocks[-1], arrays.get("_metric"))
 
 
 class Embedder:
-    """Turns a live observation into the vector to search for."""
+    """Turns a live observation into its embedding."""
 
     def __init__(self, encoder: FrameEncoder, transform: EmbeddingTransform) -> None:
         self._encoder = encoder
@@ -161,7 +173,7 @@ class Embedder:
         return self._transform.cameras
 
     def embed(self, observation: Observation) -> NDArray[np.float32]:
-        """The (D,) float32 vector. Raises DatasetError when the observation lacks a camera."""
+        """The (E,) float32 embedding. Raises DatasetError when the observation lacks a camera."""
         for camera in self.cameras:
             if camera not in observation.images:
                 raise DatasetError(

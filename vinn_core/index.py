@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vinn_core.dataset import Dataset
     from vinn_core.workspace import Workspace
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METRIC = "euclidean"
 RECALL_NEIGHBOURS = 5
 RECALL_WANTED = 0.99
@@ -62,31 +62,58 @@ class IndexInfo:
     created: str = ""
 
 
-class EmbeddingIndex:
-    """N vectors with the episode, step and action each belongs to.
+@dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """The rows of an index under one metric.
 
     Attributes:
-        vectors: (N, D) float32. episodes, steps: (N,) int32, episode number and 0-based step of each row.
-        actions: (N, 7) float32, see `Action`. transform: makes a vector of an observation's features.
+        vectors: (N, D) float32, whose Euclidean distance is the metric.
+        project: takes embeddings (..., E) there. query: see `EmbeddingIndex.query`.
+    """
+
+    vectors: NDArray[np.float32]
+    project: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    query: Callable[[NDArray[np.float32], int], list[tuple[int, float]]]
+
+
+class EmbeddingIndex:
+    """N embeddings with the episode, step and action each belongs to.
+
+    Attributes:
+        embeddings: (N, E) float32. vectors: (N, D) float32, the same under the learnt metric; Annoy searches these.
+        episodes, steps: (N,) int32, episode number and 0-based step of each row; ascending.
+        actions: (N, 7) float32, see `Action`. transform: makes an embedding of an observation's features.
         info: where it came from.
     """
 
     def __init__(
         self,
-        vectors: NDArray[np.float32],
+        embeddings: NDArray[np.float32],
         episodes: NDArray[np.int32],
         steps: NDArray[np.int32],
         actions: NDArray[np.float32],
         transform: EmbeddingTransform,
         info: IndexInfo,
+        vectors: NDArray[np.float32] | None = None,
         annoy: AnnoyIndex | None = None,
     ) -> None:
-        self.vectors, self.episodes, self.steps, self.actions = vectors, episodes, steps, actions
+        self.embeddings, self.episodes, self.steps, self.actions = embeddings, episodes, steps, actions
         self.transform, self.info = transform, info
+        self.vectors = transform.project(embeddings) if vectors is None else vectors
         self._annoy = annoy or self._grow_trees()
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def space(self, metric: str) -> SearchSpace:
+        """The rows under one of METRICS."""
+        if metric == "learnt":
+            return SearchSpace(self.vectors, self.transform.project, self.query)
+
+        def query(vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+            return _nearest(self.embeddings, np.arange(len(self)), vector, min(k, len(self)))
+
+        return SearchSpace(self.embeddings, lambda embeddings: embeddings, query)
 
     def query(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         """The k nearest rows and their Euclidean distances, nearest first, ties by row; all rows when k > N."""
@@ -95,17 +122,16 @@ class EmbeddingIndex:
         rows = np.array(self._annoy.get_nns_by_vector(vector, k, search_k), dtype=np.int64)
         if len(rows) < k:  # too few candidates met in the trees
             return self.query_exact(vector, k)
-        return self._nearest(rows, vector, k)
+        return _nearest(self.vectors, rows, vector, k)
 
     def query_exact(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         """As `query`, comparing with every row."""
-        return self._nearest(np.arange(len(self)), vector, min(k, len(self)))
+        return _nearest(self.vectors, np.arange(len(self)), vector, min(k, len(self)))
 
-    def _nearest(self, rows: NDArray[np.int64], vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-        differences = self.vectors[rows] - vector
-        distances = np.sqrt(np.einsum("nd,nd->n", differences, differences, dtype=np.float64))
-        order = np.lexsort((rows, distances))[:k]
-        return [(int(rows[i]), float(distances[i])) for i in order]
+    def wants_open(self, rows: NDArray[np.int64], lookahead: int) -> NDArray[np.bool_]:
+        """Whether each row's demonstration commanded the gripper open `lookahead` ticks later, or at its end."""
+        later = np.minimum(rows + lookahead, np.searchsorted(self.episodes, self.episodes[rows], side="right") - 1)
+        return self.actions[later, 6] >= 0.5
 
     def missing_episodes(self, dataset: Dataset) -> tuple[int, ...]:
         """Numbers of the usable episodes of `dataset` that were recorded after the index was built."""
@@ -150,7 +176,7 @@ class EmbeddingIndex:
             rough = squares - 2 * self.vectors[chunk] @ self.vectors.T
             best = np.argpartition(rough, candidates - 1, axis=1)[:, :candidates]
             for row, near in zip(chunk, best, strict=True):
-                others = self._nearest(near[near != row], self.vectors[row], k)
+                others = _nearest(self.vectors, near[near != row], self.vectors[row], k)
                 sample.append((int(row), others[-1][1] if others else 0.0))
         return sample
 
@@ -166,7 +192,16 @@ class EmbeddingIndex:
         return hits / (k * len(sample))
 
     def _with(self, info: IndexInfo) -> EmbeddingIndex:
-        return EmbeddingIndex(self.vectors, self.episodes, self.steps, self.actions, self.transform, info, self._annoy)
+        return EmbeddingIndex(
+            self.embeddings,
+            self.episodes,
+            self.steps,
+            self.actions,
+            self.transform,
+            info,
+            self.vectors,
+            self._annoy,
+        )
 
     def _grow_trees(self) -> AnnoyIndex:
         annoy = AnnoyIndex(self.vectors.shape[1], METRIC)
@@ -202,6 +237,7 @@ class EmbeddingIndex:
     def _write(self, folder: Path, features: Mapping[str, NDArray[np.float32]]) -> None:
         self._annoy.save(str(folder / "index.ann"))
         np.save(folder / "vectors.npy", self.vectors)
+        np.save(folder / "embeddings.npy", self.embeddings)
         write_arrays(folder / "rows.npz", {"episode": self.episodes, "step": self.steps, "actions": self.actions})
         write_arrays(folder / "transform.npz", self.transform.to_arrays())
         write_arrays(folder / "features.npz", features)
@@ -217,6 +253,10 @@ class EmbeddingIndex:
             raise EmbeddingIndexError(f"There is no index '{folder.name}' yet: build the index first.")
         try:
             facts = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            if facts["format_version"] != FORMAT_VERSION:
+                raise EmbeddingIndexError(
+                    f"The index '{folder.name}' was made by another version of this program: rebuild the index."
+                )
             if sha256_of_files(folder) != facts["sha256"]:  # Annoy trusts its file: a damaged one can end the process
                 raise ValueError("a file is not what was written")
             info = IndexInfo(
@@ -229,14 +269,24 @@ class EmbeddingIndex:
                 recall=facts["recall"],
                 created=facts["created"],
             )
-            vectors = np.load(folder / "vectors.npy")
+            embeddings, vectors = np.load(folder / "embeddings.npy"), np.load(folder / "vectors.npy")
             annoy = AnnoyIndex(vectors.shape[1], METRIC)
             annoy.load(str(folder / "index.ann"))
             with np.load(folder / "rows.npz") as rows, np.load(folder / "transform.npz") as arrays:
                 transform = EmbeddingTransform.from_arrays(arrays)
-                return cls(vectors, rows["episode"], rows["step"], rows["actions"], transform, info, annoy)
+                return cls(embeddings, rows["episode"], rows["step"], rows["actions"], transform, info, vectors, annoy)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError, zipfile.BadZipFile) as error:
             raise EmbeddingIndexError(f"The index '{folder.name}' is damaged ({error}): rebuild the index.") from error
+
+
+def _nearest(
+    vectors: NDArray[np.float32], rows: NDArray[np.int64], vector: NDArray[np.float32], k: int
+) -> list[tuple[int, float]]:
+    """The k of `rows` that are nearest to `vector`, with their distances; nearest first, ties by row."""
+    differences = vectors[rows] - vector
+    distances = np.sqrt(np.einsum("nd,nd->n", differences, differences, dtype=np.float64))
+    order = np.lexsort((rows, distances))[:k]
+    return [(int(rows[i]), float(distances[i])) for i in order]
 
 
 def build_index(
@@ -266,7 +316,12 @@ def build_index(
         return None
     report(StageProgress("Building index", 0, len(rows.steps), "frame"))
     transform = EmbeddingTransform.fit(rows.features, rows.proprioception, config)
-    vectors = transform.apply(rows.features, rows.proprioception)
+    embeddings = transform.apply(rows.features, rows.proprioception)
+    if config.metric_steps:
+        from vinn_core.metric_learning import learn_metric
+
+        metric = learn_metric(embeddings, rows.episodes, rows.actions, config, report, stop)
+        transform = replace(transform, metric=metric)
     info = IndexInfo(
         encoder=encoder_name,
         encoder_fingerprint=encoder.fingerprint,
@@ -276,7 +331,7 @@ def build_index(
         search_k=config.search_k if config.search_k > 0 else RECALL_NEIGHBOURS * config.trees,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    index = EmbeddingIndex(vectors, rows.episodes, rows.steps, rows.actions, transform, info).tuned()
+    index = EmbeddingIndex(embeddings, rows.episodes, rows.steps, rows.actions, transform, info).tuned()
     if stop:
         return None
     index.save(folder, rows.cache)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CHECKED_FILES = ("index.ann", "vectors.npy", "rows.npz", "transform.npz")
+CHECKED_FILES = ("index.ann", "vectors.npy", "embeddings.npy", "rows.npz", "transform.npz")
 
 
 def sha256_of_files(folder: Path) -> dict[str, str]:

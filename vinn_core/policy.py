@@ -16,15 +16,12 @@ if TYPE_CHECKING:
     from vinn_core.embedding import Embedder
     from vinn_core.index import EmbeddingIndex
 
-OPEN_VOTE = 0.6
-"""An open vote above this opens a closed gripper."""
-CLOSE_VOTE = 0.4
-"""An open vote below this closes an open gripper."""
 _ROWS_PER_FITTED = 20
 """At most one recorded frame in so many takes part in a local fit: the frames of a few demonstrations lie too far apart
 for a plane, and the mean of the nearest is taken then."""
 _FIT_TEMPERATURE = 0.3
 """Of the softmin that weighs the frames of a local linear fit: wide, as the plane accounts for the distance."""
+_UNDECIDED = 1e-6
 FULLY_OPEN = 0.8
 """A measured opening below this counts as closed at the start: a gripper that holds a cube is about half open."""
 
@@ -51,11 +48,13 @@ class Decision:
 
     Attributes:
         action: what to do. neighbours: what it came from, nearest first; empty for policies without any.
+        open_vote: share of the neighbours, by weight, that want the gripper open, in [0, 1]; None without neighbours.
         encode_ms, search_ms: time spent embedding the observation and looking up the neighbours [ms].
     """
 
     action: Action
     neighbours: tuple[Neighbour, ...] = ()
+    open_vote: float | None = None
     encode_ms: float = 0.0
     search_ms: float = 0.0
 
@@ -77,8 +76,8 @@ class VinnPolicy:
     """Locally weighted regression over the nearest recorded frames (VINN, section 3.3).
 
     The twist is the weighted mean of the neighbours' twists, or the value of a plane fitted through more of them, see
-    `PolicyConfig.regression`; the gripper follows the neighbours' weighted vote with hysteresis, because a half-closed
-    mean would neither hold nor release.
+    `PolicyConfig.regression`; the gripper follows the majority of the neighbours by weight, because a half-closed mean
+    would neither hold nor release.
 
     `config` may be replaced at any time, from any thread; it takes effect at the next `act`.
     """
@@ -108,11 +107,13 @@ class VinnPolicy:
         """Raises DatasetError when the observation lacks one of `cameras`."""
         config = self.config
         started = perf_counter()
-        vector = self._embedder.embed(observation)
+        embedding = self._embedder.embed(observation)
         encoded = perf_counter()
+        space = self._index.space(config.metric)
+        vector = space.project(embedding)
         fitted = min(config.fitted_frames, len(self._index) // _ROWS_PER_FITTED)
         linear = config.regression == "linear" and fitted > config.neighbours
-        found = self._index.query(vector, fitted if linear else config.neighbours)
+        found = space.query(vector, fitted if linear else config.neighbours)
         searched = perf_counter()
 
         rows = np.array([row for row, _ in found])
@@ -123,24 +124,22 @@ class VinnPolicy:
         shares = weights
         if linear:
             around = softmin_weights(distances, _FIT_TEMPERATURE)
-            shares = local_linear_weights(self._index.vectors[rows] - vector, around, config.ridge)
+            shares = local_linear_weights(space.vectors[rows] - vector, around, config.ridge)
         twist = shares @ actions[: len(shares), :6]
-        gripper = self._vote(observation, float(weights @ (actions[:k, 6] >= 0.5)))
-        action = Action(twist.astype(np.float32), gripper)
+        open_vote = float(weights @ self._index.wants_open(rows[:k], config.gripper_lookahead))
+        action = Action(twist.astype(np.float32), self._gripper(observation, open_vote))
         neighbours = tuple(
             Neighbour(int(self._index.episodes[row]), int(self._index.steps[row]), distance, float(weight))
             for (row, distance), weight in zip(found[:k], weights, strict=True)
         )
-        return Decision(action, neighbours, (encoded - started) * 1e3, (searched - encoded) * 1e3)
+        return Decision(action, neighbours, open_vote, (encoded - started) * 1e3, (searched - encoded) * 1e3)
 
-    def _vote(self, observation: Observation, open_vote: float) -> float:
-        """The gripper command, 1.0 or 0.0; changes only on a clear vote."""
+    def _gripper(self, observation: Observation, open_vote: float) -> float:
+        """The gripper command, 1.0 or 0.0; an undecided vote leaves it as it is."""
         if self._gripper_is_open is None:
             self._gripper_is_open = observation.gripper_opening >= FULLY_OPEN
-        if open_vote > OPEN_VOTE:
-            self._gripper_is_open = True
-        elif open_vote < CLOSE_VOTE:
-            self._gripper_is_open = False
+        if abs(open_vote - 0.5) > _UNDECIDED:
+            self._gripper_is_open = open_vote > 0.5
         return 1.0 if self._gripper_is_open else 0.0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QSettings, Qt, QTimer, Signal
@@ -32,12 +31,14 @@ from app.workspace import WorkspaceModel
 from vinn_core.config import PolicyConfig
 from vinn_core.errors import ConfigError
 from vinn_core.messages import Event, SetPolicy, Snapshot
-from vinn_core.policy import Neighbour, VinnPolicy
+from vinn_core.policy import VinnPolicy
 
 _NO_POLICY = "There is no policy yet: record demonstrations, then press Train & index."
 _WAITING, _RUNNING = "Let it run  (P)", "Running: take the arm back  (P)"
 """On the button."""
-_NEIGHBOURS_KEY, _TEMPERATURE_KEY, _REGRESSION_KEY = "policy/neighbours", "policy/temperature", "policy/regression"
+_NEIGHBOURS_KEY, _TEMPERATURE_KEY = "policy/neighbours", "policy/temperature"
+_METRIC_KEY, _REGRESSION_KEY = "policy/metric", "policy/regression"
+_METRICS = (("Learnt metric", "learnt"), ("Euclidean distance (paper)", "euclidean"))
 _REGRESSIONS = (("Local linear fit", "linear"), ("Weighted mean (paper)", "mean"))
 _AFTER_RUN = (
     ("Stop", AfterRun.STOP),
@@ -67,7 +68,6 @@ class PolicyPanel(QWidget):
         self._workspace = workspace
         self._policy: VinnPolicy | None = None
         self._waiting_policy: VinnPolicy | None = None
-        self._opens: dict[tuple[int, int], bool] = {}
         hz = workspace.workspace.config.control_hz
         self.frames = FrameCache(parent=self)
         self.autopilot = Autopilot(hz, self)
@@ -102,6 +102,14 @@ class PolicyPanel(QWidget):
         self.temperature.setToolTip("Small: trust the nearest frame. Large: average all k alike.")
         self.neighbours.changed.connect(lambda value: self._adjust(_NEIGHBOURS_KEY, round(value)))
         self.temperature.changed.connect(lambda value: self._adjust(_TEMPERATURE_KEY, value))
+        self.nearness = QComboBox(self)
+        for text, value in _METRICS:
+            self.nearness.addItem(text, value)
+        self.nearness.setToolTip(
+            "Which recorded frames are near. Learnt metric: what tells the demonstrated actions apart counts most.\n"
+            "Euclidean distance: every difference between embeddings counts, as in the VINN paper."
+        )
+        self.nearness.activated.connect(lambda: self._adjust(_METRIC_KEY, self.nearness.currentData()))
         self.regression = QComboBox(self)
         for text, value in _REGRESSIONS:
             self.regression.addItem(text, value)
@@ -139,6 +147,7 @@ class PolicyPanel(QWidget):
         after.addRow("After a run", self.after_run)
         motion = QFormLayout()
         motion.setContentsMargins(0, 0, 0, 0)
+        motion.addRow("Nearness", self.nearness)
         motion.addRow("Motion", self.regression)
         content = QWidget()
         column = QVBoxLayout(content)
@@ -199,8 +208,6 @@ class PolicyPanel(QWidget):
         self._suggested = policy.config
         policy.config = self._adjusted()
         self._show_config(policy.config)
-        rows = zip(index.episodes.tolist(), index.steps.tolist(), index.actions[:, 6] >= 0.5, strict=True)
-        self._opens = {(episode, step): bool(is_open) for episode, step, is_open in rows}
         paths = {summary.number: summary.path for summary in self._workspace.episodes}
         indexed = sorted(set(index.episodes.tolist()))
         self.frames.prepare({number: paths[number] for number in indexed if number in paths}, policy.cameras)
@@ -261,18 +268,13 @@ class PolicyPanel(QWidget):
         self.view.show_live((snapshot.decided_on if decision else snapshot.observation).images)
         if decision is None:
             return
-        self.view.show_decision(decision.action, decision.neighbours, self._open_vote(decision.neighbours))
+        self.view.show_decision(decision)
         self.view.caption.setText(f"{count(len(decision.neighbours), 'nearest recorded frame')}:")
         timings = snapshot.timings
         self.timings.setText(
             f"encode {timings.encode_ms:.0f} · search {timings.search_ms:.1f} · render {timings.render_ms:.0f} · "
             f"tick {timings.total_ms:.0f} ms"
         )
-
-    def _open_vote(self, neighbours: Sequence[Neighbour]) -> float | None:
-        if not neighbours:
-            return None
-        return sum(near.weight for near in neighbours if self._opens.get((near.episode, near.step), False))
 
     # --- adjusting --------------------------------------------------------------------------------------------------
 
@@ -281,12 +283,14 @@ class PolicyPanel(QWidget):
         settings, suggested = QSettings(), self._suggested
         neighbours = settings.value(_NEIGHBOURS_KEY, suggested.neighbours)
         temperature = settings.value(_TEMPERATURE_KEY, suggested.temperature)
+        metric = str(settings.value(_METRIC_KEY, suggested.metric))
         regression = str(settings.value(_REGRESSION_KEY, suggested.regression))
         try:
             return replace(
                 suggested,
                 neighbours=int(str(neighbours)),
                 temperature=float(str(temperature)),
+                metric=metric,
                 regression=regression,
             )
         except (ValueError, ConfigError):
@@ -298,6 +302,7 @@ class PolicyPanel(QWidget):
             self._suggested,
             neighbours=round(self.neighbours.value),
             temperature=self.temperature.value,
+            metric=self.nearness.currentData(),
             regression=self.regression.currentData(),
         )
         self.defaults.setVisible(config != self._suggested)
@@ -305,7 +310,7 @@ class PolicyPanel(QWidget):
             self._policy.config = config
 
     def _forget_adjustments(self) -> None:
-        for key in (_NEIGHBOURS_KEY, _TEMPERATURE_KEY, _REGRESSION_KEY):
+        for key in (_NEIGHBOURS_KEY, _TEMPERATURE_KEY, _METRIC_KEY, _REGRESSION_KEY):
             QSettings().remove(key)
         self._show_config(self._suggested)
         if self._policy is not None:
@@ -315,4 +320,5 @@ class PolicyPanel(QWidget):
         self.defaults.setVisible(config != self._suggested)
         self.neighbours.set_value(config.neighbours)
         self.temperature.set_value(config.temperature)
+        self.nearness.setCurrentIndex(self.nearness.findData(config.metric))
         self.regression.setCurrentIndex(self.regression.findData(config.regression))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from app.widgets.action_bars import ActionBars
 from app.widgets.images import make_faint, to_pixmap
 from app.widgets.neighbour_view import FrameOf, NeighbourView
-from vinn_core.episode import Action
-from vinn_core.policy import Neighbour
+from vinn_core.policy import Decision
 
-OpenVote = Callable[[Sequence[Neighbour]], float | None]
 """Weighted share of neighbours with the gripper open; None without any."""
 
 _LIVE_SIDE = 128
@@ -68,6 +66,6 @@ class DecisionView(QWidget):
             if camera in images:
                 label.setPixmap(to_pixmap(images[camera]))
 
-    def show_decision(self, action: Action, neighbours: Sequence[Neighbour], open_vote: float | None) -> None:
-        self.action.show_action(action, open_vote)
-        self.neighbours.show_neighbours(neighbours, self._cameras)
+    def show_decision(self, decision: Decision) -> None:
+        self.action.show_action(decision.action, decision.open_vote)
+        self.neighbours.show_neighbours(decision.neighbours, self._cameras)

@@ -52,6 +52,6 @@ class RolloutView(QWidget):
         if not (watched or ends) or decision is None or not self.isVisible():
             return
         self.view.show_live(snapshot.decided_on.images)
-        self.view.show_decision(decision.action, decision.neighbours, None)
+        self.view.show_decision(decision)
         found = len(decision.neighbours)
         self.view.caption.setText(f"{count(found, 'nearest recorded frame')}:" if found else "It followed no frames.")

@@ -98,6 +98,6 @@ def test_presets_for_control_leave_the_geometry_of_the_views_alone() -> None:
 def test_an_index_suggests_how_to_retrieve_ours_or_as_the_paper_does() -> None:
     index = IndexConfig(neighbours=7, temperature=0.2)
     assert index.policy() == PolicyConfig(7, 0.2)
-    assert index.policy("plain") == PolicyConfig(7, 0.2, regression="mean")
+    assert index.policy("plain") == PolicyConfig(7, 0.2, metric="euclidean", regression="mean", gripper_lookahead=0)
     with pytest.raises(ConfigError, match="choose one of: default, plain"):
         index.policy("best")

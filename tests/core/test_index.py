@@ -192,7 +192,7 @@ def test_index_survives_storing(bench: Bench) -> None:
     built = bench.built()
     loaded = EmbeddingIndex.load(bench.folder)
     assert loaded.info == built.info
-    for name in ("vectors", "episodes", "steps", "actions"):
+    for name in ("embeddings", "vectors", "episodes", "steps", "actions"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(built, name))
     for vector in built.vectors:
         assert loaded.query(vector + 0.01, 5) == built.query(vector + 0.01, 5)
@@ -215,7 +215,7 @@ def test_a_recorded_observation_finds_its_own_row(bench: Bench) -> None:
     for row in range(len(index)):
         recorded = bench.recorded[index.episodes[row] - 1].episode
         vector = embedder.embed(recorded.observation(int(index.steps[row])))
-        np.testing.assert_allclose(vector, index.vectors[row], atol=1e-5)
+        np.testing.assert_allclose(vector, index.embeddings[row], atol=1e-5)
         assert index.query(vector, 1)[0][0] == row
 
 

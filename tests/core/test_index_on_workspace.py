@@ -92,7 +92,7 @@ def test_a_recorded_observation_is_embedded_onto_its_own_row(workspace: Workspac
     for step in range(LENGTH):
         row = LENGTH + step
         vector = embedder.embed(episode.observation(step))
-        np.testing.assert_allclose(vector, index.vectors[row], atol=1e-5)
+        np.testing.assert_allclose(vector, index.embeddings[row], atol=1e-5)
         assert index.query(vector, 1)[0][0] == row
 
 

@@ -37,7 +37,7 @@ def _policy(places: list[float], actions: NDArray[np.float32], k: int = 5, tempe
     index = EmbeddingIndex(
         vectors, np.full(rows, 7, np.int32), np.arange(rows, dtype=np.int32), actions, transform, info
     )
-    return VinnPolicy(GivenVector(), index, PolicyConfig(k, temperature, "mean"))  # type: ignore[arg-type]
+    return VinnPolicy(GivenVector(), index, PolicyConfig(k, temperature, regression="mean", gripper_lookahead=0))  # type: ignore[arg-type]
 
 
 def _actions(rows: int) -> NDArray[np.float32]:
@@ -115,13 +115,13 @@ def test_k_and_temperature_change_while_it_runs() -> None:
     assert len(policy.act(_observation()).neighbours) == 3
 
 
-def test_gripper_keeps_its_state_until_the_vote_is_clear() -> None:
+def test_gripper_follows_the_majority_and_keeps_its_state_when_there_is_none() -> None:
     policy = _policy([0.0, 0.0, 10.0, 20.0, 20.0], _grippers([1, 0, 0, 1, 1]), k=2, temperature=1e6)
     assert policy.act(_observation(0.0, opening=1.0)).action.gripper == 1.0  # one vote each: stays open
     assert policy.act(_observation(8.0)).action.gripper == 1.0  # rows 2 and 0 or 1: still undecided
-    policy.config = PolicyConfig(1, 0.1, "mean")
+    policy.config = PolicyConfig(1, 0.1, regression="mean", gripper_lookahead=0)
     assert policy.act(_observation(10.0)).action.gripper == 0.0  # all for closing
-    policy.config = PolicyConfig(2, 1e6, "mean")
+    policy.config = PolicyConfig(2, 1e6, regression="mean", gripper_lookahead=0)
     assert policy.act(_observation(0.0)).action.gripper == 0.0  # undecided again: stays closed
     assert policy.act(_observation(20.0)).action.gripper == 1.0  # all for opening
 
@@ -132,6 +132,20 @@ def test_the_first_opening_decides_an_undecided_vote_after_each_reset() -> None:
     assert policy.act(_observation(opening=0.5)).action.gripper == 1.0
     policy.reset()
     assert policy.act(_observation(opening=0.5)).action.gripper == 0.0  # half open: it holds something
+
+
+def test_a_neighbour_votes_with_what_its_demonstration_commanded_a_tick_later() -> None:
+    policy = _policy([0.0, 1.0, 2.0, 3.0], _grippers([1, 1, 0, 0]), k=1)
+    for lookahead, votes in ((0, [1, 1, 0, 0]), (1, [1, 0, 0, 0]), (2, [0, 0, 0, 0])):
+        policy.config = PolicyConfig(1, regression="mean", gripper_lookahead=lookahead)
+        assert [policy.act(_observation(float(place))).open_vote for place in range(4)] == votes
+
+
+def test_the_end_of_a_demonstration_votes_for_itself() -> None:
+    policy = _policy([0.0, 1.0, 2.0, 3.0], _grippers([0, 0, 1, 1]), k=1)
+    policy.index.episodes[2:] = 8
+    policy.config = PolicyConfig(1, regression="mean", gripper_lookahead=1)
+    assert [policy.act(_observation(float(place))).open_vote for place in range(4)] == [0, 0, 1, 1]
 
 
 def test_the_same_observations_give_the_same_decisions() -> None:
@@ -165,6 +179,28 @@ def test_replay_repeats_what_was_executed_then_holds() -> None:
             assert not held.twist.any()
             assert held.gripper == 0.0
         assert policy.finished
+
+
+def test_the_metric_decides_which_frames_are_near() -> None:
+    class GivenEmbedding(GivenVector):
+        def embed(self, observation: Observation) -> NDArray[np.float32]:
+            return observation.ee_position[:2].astype(np.float32)
+
+    learnt_from_second = np.array([[0.0], [1.0]])
+    transform = EmbeddingTransform.fit({"wrist": np.zeros((1, 1), np.float32)}, np.zeros((1, 5)), IndexConfig())
+    info = IndexInfo("encoder", "fingerprint", "dataset", {7: "episode"}, IndexConfig(), 1000)
+    index = EmbeddingIndex(
+        np.array([[0.0, 5.0], [9.0, 0.1]], np.float32),
+        np.full(2, 7, np.int32),
+        np.arange(2, dtype=np.int32),
+        _actions(2),
+        replace(transform, metric=learnt_from_second),
+        info,
+    )
+    policy = VinnPolicy(GivenEmbedding(), index, PolicyConfig(1))  # type: ignore[arg-type]
+    for metric, nearest in (("learnt", 1), ("euclidean", 0)):
+        policy.config = PolicyConfig(1, metric=metric)
+        assert [neighbour.step for neighbour in policy.act(_observation(0.0)).neighbours] == [nearest]
 
 
 def test_linear_regression_accounts_for_where_the_neighbours_lie() -> None:

@@ -195,12 +195,6 @@ def test_pointing_at_a_neighbour_highlights_its_episode_and_a_click_selects_it(
     assert made.model.selection == 3
 
 
-def test_the_gripper_bar_is_the_vote_of_the_neighbours(bench: Callable[..., Bench]) -> None:
-    made = bench()
-    made.load()
-    assert made.panel._open_vote((Neighbour(1, 2, 0.1, 0.75), Neighbour(1, 3, 0.2, 0.25))) == pytest.approx(0.75)
-
-
 def test_k_and_temperature_reach_the_policy_at_once_and_are_remembered(bench: Callable[..., Bench]) -> None:
     made = bench()
     made.load()
@@ -211,12 +205,15 @@ def test_k_and_temperature_reach_the_policy_at_once_and_are_remembered(bench: Ca
     made.panel.temperature.field.setValue(0.5)
     made.panel.regression.setCurrentIndex(made.panel.regression.findData("mean"))
     made.panel.regression.activated.emit(made.panel.regression.currentIndex())
-    assert policy.config == PolicyConfig(20, 0.5, "mean")
+    made.panel.nearness.setCurrentIndex(made.panel.nearness.findData("euclidean"))
+    made.panel.nearness.activated.emit(made.panel.nearness.currentIndex())
+    assert policy.config == PolicyConfig(20, 0.5, metric="euclidean", regression="mean")
     made.load()
     made.qtbot.waitUntil(lambda: made.panel.policy is not policy)
     assert made.panel.policy is not None
-    assert made.panel.policy.config == PolicyConfig(20, 0.5, "mean")
+    assert made.panel.policy.config == PolicyConfig(20, 0.5, metric="euclidean", regression="mean")
     assert made.panel.regression.currentText() == "Weighted mean (paper)"
+    assert made.panel.nearness.currentText() == "Euclidean distance (paper)"
 
 
 def test_adjustments_can_be_taken_back_to_what_the_index_suggests(bench: Callable[..., Bench], qtbot: QtBot) -> None:

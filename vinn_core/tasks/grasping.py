@@ -11,6 +11,8 @@ _HOVER = 0.15
 """Greatest height above the cube at which the gripper approaches [m]."""
 _FUNNEL = 2.5
 """Height above the cube per distance to its side."""
+_CLEARANCE = 0.02
+"""What closed fingers count as, in distance to the side [m]."""
 
 
 def holds(arm: Arm, cube: Vector) -> bool:
@@ -32,8 +34,8 @@ def grasp(arm: Arm, cube: Vector, cube_rotation: Vector) -> Action:
     if there or (_between_fingers(arm, cube) and arm.told_to_close):
         return arm.move(offset * LINEAR_GAIN, turn, 0.0)
     # A funnel: the further the gripper is to the side or turned away, the higher it stays, so that the wrist camera
-    # keeps the cube in view.
-    misfit = max(sideways - 0.006, 0.0) + 0.05 * max(angle - 0.08, 0.0)
+    # keeps the cube in view. Closed fingers stay above it too: pressed onto it they cannot open.
+    misfit = max(sideways - 0.006, 0.0) + 0.05 * max(angle - 0.08, 0.0) + (_CLEARANCE if arm.opening < 0.7 else 0.0)
     return arm.move((offset + (0.0, 0.0, min(_HOVER, _FUNNEL * misfit))) * LINEAR_GAIN, turn, 1.0)
 
 
@@ -43,6 +45,7 @@ def _between_fingers(arm: Arm, cube: Vector) -> bool:
 
 
 def _rotation_at_cube(cube_rotation: Vector, ee_rotation: Vector) -> Vector:
-    """(3, 3) end effector pointing down, fingers along the nearest pair of the cube's sides."""
+    """(3, 3) end effector pointing down, fingers along the nearest pair of the cube's sides; any side may be up."""
     yaw = yaw_of(ee_rotation)
-    return facing_down(yaw + nearest_turn(yaw_of(cube_rotation) - yaw, np.pi / 2))
+    level = cube_rotation[:, np.abs(cube_rotation[2]).argmin()]
+    return facing_down(yaw + nearest_turn(float(np.arctan2(level[1], level[0])) - yaw, np.pi / 2))

@@ -11,9 +11,11 @@ from vinn_core.tasks.grasping import grasp, holds
 from vinn_core.tasks.motion import LINEAR_GAIN, Arm, Vector, disc, placed, tilted_down
 
 _CUBE_HALF = 0.02
-_BASE_HALF_HEIGHT = 0.025
-_APART = 0.105
+_BASE_HALF_HEIGHT = 0.03
+_APART = 0.11
 """Least distance between the centres at the start [m]: the open fingers fit between the cubes."""
+_ASIDE = 0.12
+"""Greatest distance to the side at the start [m]: raised with the small cube, the wrist camera sees the large one."""
 _CARRY = 0.08
 """Height above the base cube at which the cube is carried [m]."""
 _DROP = 0.012, 0.014
@@ -37,7 +39,7 @@ class Stack:
         while True:
             cube_xy = random.uniform((0.19, -0.14), (0.27, 0.14))
             base_xy = random.uniform((0.27, -0.12), (0.36, 0.12))
-            if np.linalg.norm(base_xy - cube_xy) > _APART:
+            if np.linalg.norm(base_xy - cube_xy) > _APART and abs(base_xy[1] - cube_xy[1]) < _ASIDE:
                 break
         cube_yaw, base_yaw = random.uniform(-np.pi / 4, np.pi / 4, 2)
         return ResetPose(
