@@ -1,10 +1,11 @@
-"""Success rates of every task, look, method and number of demonstrations: the table of docs/results.md.
+"""Success rates of every task, look, method and number of demonstrations: the tables and plot of docs/results.md.
 
 Resumable: what was measured is in results.json of the folder, and is not measured again. Every method of a row runs
-from the same held-out seeds.
+from the same held-out seeds. Afterwards come: three encoder seeds for the headline cells, success by number of
+demonstrations and by k, and the action error of every encoder.
 
     python benchmarks/paper_table.py [--folder FOLDER] [--quick] [--task TASK ...] [--look LOOK ...] [--method NAME ...]
-                                     [--demonstrations N ...] [--rollouts N]
+                                     [--demonstrations N ...] [--rollouts N] [--write FILE]
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from common import ROOT, train_and_index
+from results_report import curve_svg, report
 from run_all import machine
 
 from vinn_core.collect import collect
-from vinn_core.config import TASKS, IndexConfig, TrainConfig, WorkspaceConfig, preset
+from vinn_core.config import POLICY_SETTINGS, TASKS, IndexConfig, TrainConfig, WorkspaceConfig, preset
 from vinn_core.dataset import Dataset
 from vinn_core.evaluation import RandomPolicy, wilson_interval
+from vinn_core.index import EmbeddingIndex
 from vinn_core.messages import SetPolicy
 from vinn_core.policy import Policy
+from vinn_core.probe import leave_one_demonstration_out
 from vinn_core.progress import StopRequest
 from vinn_core.rollout import RolloutRunner, map_in_processes, usable_cores
 from vinn_core.session import Session
@@ -37,6 +41,8 @@ from vinn_core.workspace import Workspace
 
 FIRST_SEED = 10_000
 LOOKS = ("none", "varied")
+HEADLINE = ("ours", "frozen")
+CURVE_TASK = "lift"
 _ENCODERS: dict[str, Callable[[], TrainConfig]] = {
     "random": partial(preset, "frozen", start_weights="random"),
     "frozen": partial(preset, "frozen"),
@@ -77,28 +83,42 @@ class Cell:
     demonstrations: int
     method: str
     rollouts: int
+    encoder_seed: int = 0
+    neighbours: int = IndexConfig().neighbours
 
     @property
     def name(self) -> str:
-        return f"{self.task}/{self.look}/{self.demonstrations}/{self.method}"
+        """Unique, but for the number of rollouts."""
+        name = f"{self.task}/{self.look}/{self.demonstrations}/{self.method}"
+        if self.neighbours != IndexConfig().neighbours:
+            name += f"/k{self.neighbours}"
+        return f"{name}/seed{self.encoder_seed}" if self.encoder_seed else name
+
+    @property
+    def encoder(self) -> str | None:
+        """Name of its encoder and index in the workspace."""
+        name = METHODS[self.method].encoder
+        return f"{name}-{self.encoder_seed}" if name and self.encoder_seed else name
 
 
 class Materials:
     """Demonstrations, encoders, indexes and networks, each made when it is first needed."""
 
-    def __init__(self, folder: Path, most_demonstrations: int) -> None:
+    def __init__(self, folder: Path, most_demonstrations: dict[str, int]) -> None:
+        """`most_demonstrations`: by task; all smaller numbers are the first ones of these."""
         self._folder = folder
         self._most = most_demonstrations
 
     def workspace(self, cell: Cell) -> Path:
         """A workspace of the first so many demonstrations."""
-        all_of_them = self._folder / f"{cell.task}-{cell.look}-{self._most}"
+        most = self._most[cell.task]
+        all_of_them = self._folder / f"{cell.task}-{cell.look}-{most}"
         if not (all_of_them / "complete").exists():
             shutil.rmtree(all_of_them, ignore_errors=True)
             with Workspace.open(all_of_them, WorkspaceConfig(task=cell.task, look=cell.look)) as workspace:
-                collect(workspace, self._most, 0, 1.0, None, lambda event: None, StopRequest())
+                collect(workspace, most, 0, 1.0, None, lambda event: None, StopRequest())
             (all_of_them / "complete").touch()
-        if cell.demonstrations == self._most:
+        if cell.demonstrations == most:
             return all_of_them
         some = self._folder / f"{cell.task}-{cell.look}-{cell.demonstrations}"
         if not (some / "complete").exists():
@@ -110,32 +130,76 @@ class Materials:
             (some / "complete").touch()
         return some
 
-    def prepare(self, path: Path, method: Method) -> float:
-        """Make what the method needs; the seconds that took, 0 where it was there."""
-        started = monotonic()
+    def prepare(self, path: Path, cell: Cell) -> float:
+        """Make what the cell's method needs; the seconds that took, 0 where it was there."""
+        started, method = monotonic(), METHODS[cell.method]
         with Workspace.open(path) as workspace:
-            if method.encoder is not None and not (workspace.indexes_folder / method.encoder).exists():
-                train_and_index(workspace, method.encoder, _ENCODERS[method.encoder]())
-            clone = _clone_file(path, method)
+            if method.encoder and cell.encoder and not (workspace.indexes_folder / cell.encoder).exists():
+                config = replace(_ENCODERS[method.encoder](), seed=cell.encoder_seed)
+                train_and_index(workspace, cell.encoder, config)
+            clone = _clone_file(path, cell)
             if method.kind == "cloning" and not clone.exists():
                 from baselines import clone_behaviour
 
-                clone_behaviour(workspace, method.encoder, 0, clone)
+                clone_behaviour(workspace, cell.encoder, 0, clone)
         return monotonic() - started
 
 
-def _clone_file(path: Path, method: Method) -> Path:
-    return path / "clones" / f"{method.encoder or 'images'}.pickle"
+def _clone_file(path: Path, cell: Cell) -> Path:
+    return path / "clones" / f"{cell.encoder or 'images'}.pickle"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Which cells are measured, the most telling first."""
+
+    tasks: Sequence[str]
+    looks: Sequence[str]
+    methods: Sequence[str]
+    demonstrations: Sequence[int]
+    rollouts: int
+    curve: Sequence[int] = (10, 25, 50, 100, 200)
+    ks: Sequence[int] = (1, 3, 10, 20)
+
+    def most_demonstrations(self) -> dict[str, int]:
+        return {task: max(*self.demonstrations, *(self.curve if task == CURVE_TASK else (0,))) for task in self.tasks}
+
+    def cells(self) -> Iterator[Cell]:
+        most = max(self.demonstrations)
+        headline = [method for method in HEADLINE if method in self.methods]
+        for look in self.looks:
+            for task in self.tasks:
+                for method in headline:
+                    yield Cell(task, look, most, method, 2 * self.rollouts)
+        for demonstrations in self.demonstrations:
+            for look in self.looks:
+                for task in self.tasks:
+                    for method in self.methods:
+                        yield Cell(task, look, demonstrations, method, self.rollouts)
+        for look in self.looks if CURVE_TASK in self.tasks else ():
+            for method in headline:
+                for demonstrations in self.curve:
+                    yield Cell(CURVE_TASK, look, demonstrations, method, self.rollouts)
+        for look in self.looks:
+            for task in self.tasks:
+                for method in (method for method in ("plain_byol", "ours") if method in self.methods):
+                    for k in self.ks:
+                        yield Cell(task, look, most, method, self.rollouts, neighbours=k)
+        for encoder_seed in (1, 2):
+            for look in self.looks:
+                for task in self.tasks:
+                    for method in headline:
+                        yield Cell(task, look, most, method, 2 * self.rollouts, encoder_seed)
 
 
 _runner = RolloutRunner()
 _session: Session | None = None
 
 
-def _start_worker(path: str, method: Method) -> None:
+def _start_worker(path: str, cell: Cell) -> None:
     global _session
     with Workspace.open(Path(path)) as workspace:
-        policy = _make_policy(workspace, method)
+        policy = _make_policy(workspace, cell)
         config = workspace.config
     _session = Session(
         load_task(config.task),
@@ -148,7 +212,8 @@ def _start_worker(path: str, method: Method) -> None:
     _session.handle(SetPolicy(policy or RandomPolicy(_session.simulation)))
 
 
-def _make_policy(workspace: Workspace, method: Method) -> Policy | None:
+def _make_policy(workspace: Workspace, cell: Cell) -> Policy | None:
+    method = METHODS[cell.method]
     if method.kind == "random":
         return None
     from vinn_core.torch_setup import use_one_thread
@@ -158,13 +223,13 @@ def _make_policy(workspace: Workspace, method: Method) -> Policy | None:
         from baselines import NearestStart, load_clone
 
         if method.kind == "cloning":
-            return load_clone(workspace, _clone_file(workspace.path, method))
-        assert method.encoder is not None
-        return NearestStart(workspace, method.encoder)
+            return load_clone(workspace, _clone_file(workspace.path, cell))
+        assert cell.encoder is not None
+        return NearestStart(workspace, cell.encoder)
     from vinn_core.index import load_policy
 
-    assert method.encoder is not None
-    return load_policy(workspace, method.encoder, IndexConfig().policy(method.kind))
+    assert cell.encoder is not None
+    return load_policy(workspace, cell.encoder, IndexConfig(neighbours=cell.neighbours).policy(method.kind))
 
 
 def _roll_out(seed: int) -> tuple[bool, int]:
@@ -175,12 +240,11 @@ def _roll_out(seed: int) -> tuple[bool, int]:
 
 def measure(cell: Cell, materials: Materials) -> dict[str, Any]:
     """Success of one cell over its held-out seeds."""
-    method = METHODS[cell.method]
     path = materials.workspace(cell)
-    prepared_s = materials.prepare(path, method)
+    prepared_s = materials.prepare(path, cell)
     seeds = range(FIRST_SEED, FIRST_SEED + cell.rollouts)
     workers = min(usable_cores(), cell.rollouts)
-    outcomes = list(map_in_processes(_roll_out, seeds, workers, _start_worker, (str(path), method)))
+    outcomes = list(map_in_processes(_roll_out, seeds, workers, _start_worker, (str(path), cell)))
     successes = [success for success, _ in outcomes]
     return {
         "successes": successes,
@@ -188,20 +252,17 @@ def measure(cell: Cell, materials: Materials) -> dict[str, Any]:
         "success_rate": sum(successes) / len(successes),
         "interval": list(wilson_interval(sum(successes), len(successes))),
         "prepared_s": prepared_s,
+        "action_error": _action_error(path, cell),
         "machine": machine(),
     }
 
 
-def show(results: dict[str, Any]) -> str:
-    """The table in Markdown: a row per method, a column per task, look and number of demonstrations."""
-    columns = list(dict.fromkeys(name.rpartition("/")[0] for name in results))
-    lines = [f"| method | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for name, method in METHODS.items():
-        found = [results.get(f"{column}/{name}") for column in columns]
-        if any(found):
-            figures = [f"{r['success_rate']:.2f} ({len(r['successes'])})" if r else "" for r in found]
-            lines.append(f"| {method.title} | {' | '.join(figures)} |")
-    return "\n".join(lines)
+def _action_error(path: Path, cell: Cell) -> float | None:
+    """Of the encoder's embeddings, by which `plain` retrieves; None for methods that retrieve nothing."""
+    if METHODS[cell.method].kind not in POLICY_SETTINGS or cell.encoder is None:
+        return None
+    index = EmbeddingIndex.load(path / "indexes" / cell.encoder)
+    return leave_one_demonstration_out(index.embeddings, index.episodes, index.actions).relative
 
 
 def main() -> int:
@@ -213,25 +274,26 @@ def main() -> int:
     parser.add_argument("--method", nargs="+", choices=tuple(METHODS), default=tuple(METHODS))
     parser.add_argument("--demonstrations", nargs="+", type=int, default=(100, 25))
     parser.add_argument("--rollouts", type=int, default=50)
+    parser.add_argument("--write", type=Path, help="write the tables in Markdown here, and the plot beside it as SVG")
     options = parser.parse_args()
+    plan = _Plan(options.task, options.look, options.method, options.demonstrations, options.rollouts)
     if options.quick:
-        options.task, options.look, options.demonstrations, options.rollouts = ("lift", "door"), ("none",), (10,), 4
+        plan = _Plan(("lift", "door"), ("none",), options.method, (10,), 4, curve=(10,), ks=(1,))
         options.folder /= "quick"
-    materials = Materials(options.folder, max(options.demonstrations))
     options.folder.mkdir(parents=True, exist_ok=True)
     file = options.folder / "results.json"
     results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    for look in options.look:
-        for task in options.task:
-            for demonstrations in options.demonstrations:
-                for method in options.method:
-                    cell = Cell(task, look, demonstrations, method, options.rollouts)
-                    if len(results.get(cell.name, {"successes": ()})["successes"]) >= cell.rollouts:
-                        continue
-                    results[cell.name] = measure(cell, materials)
-                    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-                    print(f"{cell.name}: {results[cell.name]['success_rate']:.2f}", file=sys.stderr, flush=True)
-    print(show(results))
+    materials = Materials(options.folder, plan.most_demonstrations())
+    for cell in plan.cells():
+        if len(results.get(cell.name, {"successes": ()})["successes"]) < cell.rollouts:
+            results[cell.name] = measure(cell, materials)
+            file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            print(f"{cell.name}: {results[cell.name]['success_rate']:.2f}", file=sys.stderr, flush=True)
+    text = report(results, {name: method.title for name, method in METHODS.items()})
+    print(text)
+    if options.write:
+        options.write.write_text(text, encoding="utf-8")
+        options.write.with_suffix(".svg").write_text(curve_svg(results), encoding="utf-8")
     return 0
 
 
