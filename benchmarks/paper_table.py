@@ -26,7 +26,7 @@ from results_report import curve_svg, report
 from run_all import machine
 
 from vinn_core.collect import collect
-from vinn_core.config import POLICY_SETTINGS, TASKS, IndexConfig, TrainConfig, WorkspaceConfig, preset
+from vinn_core.config import LOOKS, POLICY_SETTINGS, TASKS, IndexConfig, TrainConfig, WorkspaceConfig, preset
 from vinn_core.dataset import Dataset
 from vinn_core.evaluation import RandomPolicy, wilson_interval
 from vinn_core.index import EmbeddingIndex
@@ -40,14 +40,20 @@ from vinn_core.task import load_task
 from vinn_core.workspace import Workspace
 
 FIRST_SEED = 10_000
-LOOKS = ("none", "varied")
 HEADLINE = ("ours", "frozen")
 CURVE_TASK = "lift"
+PROBED_ON = (("lift", "varied"), ("push", "varied"))
+"""Where more encoders, and other k, are compared."""
 _ENCODERS: dict[str, Callable[[], TrainConfig]] = {
     "random": partial(preset, "frozen", start_weights="random"),
     "frozen": partial(preset, "frozen"),
     "crops": partial(preset, "quick", crop=0.5),
     "byol": partial(preset, "quick"),
+    "one_epoch": partial(preset, "quick", epochs=1),
+    "global": partial(preset, "frozen", feature="global"),
+    "byol_global": partial(preset, "quick", feature="global"),
+    "coarse": partial(preset, "frozen", grid_size=2),
+    "small_random": partial(preset, "frozen", backbone="mobilenet_v3_small", start_weights="random"),
 }
 
 
@@ -69,9 +75,18 @@ METHODS = {
     "plain_frozen": Method("Plain VINN, frozen features", "frozen", "plain"),
     "plain_crops": Method("Plain VINN, BYOL with crops", "crops", "plain"),
     "plain_byol": Method("Plain VINN, our BYOL", "byol", "plain"),
+    "ours_random": Method("Ours, random encoder", "random", "default"),
     "frozen": Method("Ours, frozen features", "frozen", "default"),
     "ours": Method("Ours", "byol", "default"),
+    "plain_one_epoch": Method("Plain VINN, our BYOL, one epoch", "one_epoch", "plain"),
+    "plain_global": Method("Plain VINN, frozen, global pooling", "global", "plain"),
+    "plain_byol_global": Method("Plain VINN, our BYOL, global pooling", "byol_global", "plain"),
+    "plain_coarse": Method("Plain VINN, frozen, 2 x 2 cells", "coarse", "plain"),
+    "plain_small_random": Method("Plain VINN, random MobileNetV3-small", "small_random", "plain"),
 }
+PROBED = tuple(name for name, method in METHODS.items() if method.kind == "plain")
+"""Encoders of differing quality: does the action error rank them as success does?"""
+MAIN = tuple(METHODS)[: list(METHODS).index("ours") + 1]
 
 
 @dataclass(frozen=True)
@@ -180,9 +195,11 @@ class _Plan:
             for method in headline:
                 for demonstrations in self.curve:
                     yield Cell(CURVE_TASK, look, demonstrations, method, self.rollouts)
-        for look in self.looks:
-            for task in self.tasks:
-                for method in (method for method in ("plain_byol", "ours") if method in self.methods):
+        for task, look in PROBED_ON:
+            if task in self.tasks and look in self.looks:
+                for method in PROBED:
+                    yield Cell(task, look, most, method, self.rollouts)
+                for method in ("plain_byol", "ours"):
                     for k in self.ks:
                         yield Cell(task, look, most, method, self.rollouts, neighbours=k)
         for encoder_seed in (1, 2):
@@ -270,8 +287,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "benchmarks" / "results" / "paper_table")
     parser.add_argument("--quick", action="store_true", help="lift and door, look none, 10 demonstrations, 4 rollouts")
     parser.add_argument("--task", nargs="+", choices=TASKS, default=TASKS)
-    parser.add_argument("--look", nargs="+", choices=LOOKS, default=LOOKS)
-    parser.add_argument("--method", nargs="+", choices=tuple(METHODS), default=tuple(METHODS))
+    parser.add_argument("--look", nargs="+", choices=LOOKS, default=("none", "varied"))
+    parser.add_argument("--method", nargs="+", choices=tuple(METHODS), default=MAIN)
     parser.add_argument("--demonstrations", nargs="+", type=int, default=(100, 25))
     parser.add_argument("--rollouts", type=int, default=50)
     parser.add_argument("--write", type=Path, help="write the tables in Markdown here, and the plot beside it as SVG")

@@ -10,11 +10,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from scipy.stats import spearmanr
+
 from vinn_core.comparison import paired_test
 from vinn_core.evaluation import wilson_interval
 
 Results = Mapping[str, Mapping[str, Any]]
 
+FEWEST_RANKED = 8
+_HEADLINE = ("ours", "frozen")  # alone, they are shown by number of demonstrations
 _COLOURS = ("#1f6fb2", "#d9822b", "#3a8f4c", "#8a4fa3")
 _LEFT, _TOP, _WIDTH, _HEIGHT = 60, 30, 460, 260
 
@@ -33,7 +37,8 @@ def report(results: Results, titles: Mapping[str, str]) -> str:
         for demonstrations in sorted(_distinct(results, 2), key=int, reverse=True):
             parts += _success_table(results, titles, look, demonstrations)
     parts += _encoder_seeds(results, titles) + _by_demonstrations(results, titles) + _by_k(results, titles)
-    return "\n\n".join([*parts, *_action_errors(results, titles)]) + "\n"
+    parts += _action_errors(results, titles) + _rank_correlations(results)
+    return "\n\n".join(parts) + "\n"
 
 
 def _distinct(results: Results, part: int) -> list[str]:
@@ -63,7 +68,7 @@ def _success_table(results: Results, titles: Mapping[str, str], look: str, demon
                 for task, cell in zip(tasks, cells, strict=True)
             ]
             rows.append([title, *figures])
-    if len(rows) < 2:
+    if len(rows) <= len(_HEADLINE):
         return []
     return [
         f"## Look *{look}*, {demonstrations} demonstrations",
@@ -154,6 +159,22 @@ def _action_errors(results: Results, titles: Mapping[str, str]) -> list[str]:
             [[where, *(figures.get(method, "") for method in methods)] for where, figures in rows.items()],
         ),
     ]
+
+
+def _rank_correlations(results: Results) -> list[str]:
+    """Where at least FEWEST_RANKED encoders were measured by the paper's retrieval."""
+    pairs: dict[tuple[str, str, str], list[tuple[float, float]]] = defaultdict(list)
+    for name, cell in results.items():
+        task, look, demonstrations, method, *rest = name.split("/")
+        if not rest and method.startswith("plain"):
+            pairs[task, look, demonstrations].append((cell["action_error"], cell["success_rate"]))
+    rows = []
+    for where, measured in pairs.items():
+        if len(measured) >= FEWEST_RANKED:
+            errors, rates = zip(*measured, strict=True)
+            rows.append([*where, str(len(measured)), f"{spearmanr(errors, rates).statistic:.2f}"])
+    head = ["task", "look", "demonstrations", "encoders", "Spearman's rank correlation"]
+    return ["## Does a smaller action error mean more success?", _table(head, rows)] if rows else []
 
 
 def curve_svg(results: Results) -> str:
