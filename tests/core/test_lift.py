@@ -112,3 +112,30 @@ def _place_cube_below_the_gripper(simulation: Simulation) -> None:
     state = simulation.state()
     state[_place_of_cube(simulation)][:2] = simulation.ee_position[:2]
     simulation.set_state(state)
+
+
+def _expert_solves(simulation: Simulation, first_closed: int = 0) -> bool:
+    """Whether the expert succeeds in time; for so many ticks the gripper is held closed against its will."""
+    expert = simulation.task.expert()
+    for tick in range(150):
+        action = expert.act(simulation.model, simulation.data)
+        simulation.step(Action(action.twist, 0.0) if tick < first_closed else action)
+        if simulation.succeeded():
+            return True
+    return False
+
+
+def test_the_expert_grasps_a_cube_that_lies_on_another_side() -> None:
+    simulation = Simulation(load_task("lift"))
+    for seed in range(3):
+        simulation.reset(seed)
+        address = simulation.model.joint("cube").qposadr[0]
+        simulation.data.qpos[address + 3 : address + 7] = np.array([1.0, 0.0, 1.0, 0.0]) / 2**0.5
+        assert _expert_solves(simulation)
+
+
+def test_the_expert_opens_fingers_that_closed_above_the_cube() -> None:
+    simulation = Simulation(load_task("lift"))
+    for seed in range(5):
+        simulation.reset(seed)
+        assert _expert_solves(simulation, first_closed=20)
