@@ -152,7 +152,8 @@ def _train(options: argparse.Namespace, output: JobOutput) -> int:
 
 
 def _index(options: argparse.Namespace, output: JobOutput) -> int:
-    changes = {"whiten": options.whiten, "proprioception_weight": options.proprioception_weight}
+    names = ("whiten", "proprioception_weight", "metric_steps")
+    changes = {name: getattr(options, name) for name in names}
     config = IndexConfig(**{name: value for name, value in changes.items() if value is not None})
     with _open(options) as workspace:
         built = _build(workspace, options.encoder, options.name or options.encoder, config, output)
@@ -255,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("--name", type=folder_name, help="name of the index; default: the encoder's")
     index.add_argument("--whiten", type=int, help="dimensions kept by whitening, 0 for none")
     index.add_argument("--proprioception-weight", type=at_least(0, float))
+    index.add_argument("--metric-steps", type=at_least(0, int), help="of learning the metric, 0 for Euclidean distance")
 
     evaluate = command("evaluate", _evaluate, "Measure the success rate over held-out seeds.", long=True)
     add_evaluate_options(evaluate)

@@ -186,8 +186,41 @@ def test_a_starved_search_still_gives_k_neighbours() -> None:
         assert len(index.query(query, 60)) == 60
 
 
+def test_a_metric_is_learnt_unless_it_is_turned_off(bench: Bench) -> None:
+    for number in range(1, 6):
+        bench.record(number)
+    learnt = bench.built(IndexConfig())
+    assert learnt.transform.metric is not None
+    np.testing.assert_array_equal(learnt.vectors, learnt.transform.project(learnt.embeddings))
+    np.testing.assert_array_equal(learnt.space("euclidean").vectors, learnt.embeddings)
+    off = bench.built(IndexConfig(metric_steps=0))
+    np.testing.assert_array_equal(off.vectors, off.embeddings)
+    np.testing.assert_array_equal(off.embeddings, learnt.embeddings)
+
+
+def test_both_spaces_of_a_row_find_it(bench: Bench) -> None:
+    for number in range(1, 6):
+        bench.record(number)
+    index = bench.built()
+    for metric in ("learnt", "euclidean"):
+        space = index.space(metric)
+        for row in range(len(index)):
+            found = space.query(space.project(index.embeddings[row]), 3)
+            assert found[0][1] == 0.0
+            assert row in [other for other, distance in found if distance == 0.0]
+
+
+def test_an_index_of_another_version_asks_to_be_rebuilt(bench: Bench) -> None:
+    bench.record(1)
+    bench.built()
+    facts = json.loads((bench.folder / "index.json").read_text())
+    (bench.folder / "index.json").write_text(json.dumps({**facts, "format_version": 1}))
+    with pytest.raises(EmbeddingIndexError, match="another version of this program: rebuild the index"):
+        EmbeddingIndex.load(bench.folder)
+
+
 def test_index_survives_storing(bench: Bench) -> None:
-    for number in (1, 2, 3):
+    for number in range(1, 6):
         bench.record(number)
     built = bench.built()
     loaded = EmbeddingIndex.load(bench.folder)
