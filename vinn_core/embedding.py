@@ -203,7 +203,7 @@ def _whitening(values: NDArray[np.float32], dimensions: int, strength: float) ->
     rows, columns = centred.shape
     # The non-zero eigenvalues of X X^T and X^T X are the same: take the smaller of the two.
     by_rows = rows < columns
-    variances, vectors = _leading_eigenpairs(centred @ centred.T if by_rows else centred.T @ centred, dimensions)
+    variances, vectors = leading_eigenpairs(centred @ centred.T if by_rows else centred.T @ centred, dimensions)
     kept = variances > max(variances[0] * RELATIVE_RANK, np.finfo(np.float64).tiny)
     variances, vectors = variances[kept], vectors[:, kept]
     components = centred.T @ (vectors / np.sqrt(variances)) if by_rows else vectors
@@ -215,7 +215,7 @@ def _whitening(values: NDArray[np.float32], dimensions: int, strength: float) ->
     return Block(mean, components / (variances + eps) ** (0.5 * strength))
 
 
-def _leading_eigenpairs(matrix: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+def leading_eigenpairs(matrix: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
     """The `count` largest eigenvalues (descending) and eigenvectors (columns) of a symmetric matrix, all if fewer."""
     size = len(matrix)
     count = min(count, size)

@@ -21,6 +21,7 @@ from vinn_core.episode import Episode, EpisodeInfo, Source
 from vinn_core.errors import EmbeddingIndexError
 from vinn_core.index import EmbeddingIndex, IndexInfo, build_index, load_policy
 from vinn_core.index_rows import moving_steps
+from vinn_core.metric_learning import FEWEST_DEMONSTRATIONS
 from vinn_core.progress import JobEvent, StageProgress, StopRequest
 
 
@@ -187,7 +188,7 @@ def test_a_starved_search_still_gives_k_neighbours() -> None:
 
 
 def test_a_metric_is_learnt_unless_it_is_turned_off(bench: Bench) -> None:
-    for number in range(1, 6):
+    for number in range(1, FEWEST_DEMONSTRATIONS + 1):
         bench.record(number)
     learnt = bench.built(IndexConfig())
     assert learnt.transform.metric is not None
@@ -199,7 +200,7 @@ def test_a_metric_is_learnt_unless_it_is_turned_off(bench: Bench) -> None:
 
 
 def test_both_spaces_of_a_row_find_it(bench: Bench) -> None:
-    for number in range(1, 6):
+    for number in range(1, FEWEST_DEMONSTRATIONS + 1):
         bench.record(number)
     index = bench.built()
     for metric in ("learnt", "euclidean"):
@@ -220,7 +221,7 @@ def test_an_index_of_another_version_asks_to_be_rebuilt(bench: Bench) -> None:
 
 
 def test_index_survives_storing(bench: Bench) -> None:
-    for number in range(1, 6):
+    for number in range(1, FEWEST_DEMONSTRATIONS + 1):
         bench.record(number)
     built = bench.built()
     loaded = EmbeddingIndex.load(bench.folder)

@@ -44,24 +44,24 @@ def test_frames_near_by_the_learnt_metric_tell_the_action() -> None:
 
 
 def test_learning_again_gives_the_same_metric() -> None:
-    first, second = learn(8), learn(8)
+    first, second = learn(FEWEST_DEMONSTRATIONS), learn(FEWEST_DEMONSTRATIONS)
     assert first is not None
     np.testing.assert_array_equal(first, second)
 
 
 def test_the_metric_has_the_dimensions_asked_for() -> None:
-    metric = learn(8, replace(IndexConfig(), metric_dimensions=3, metric_steps=2))
+    metric = learn(FEWEST_DEMONSTRATIONS, replace(IndexConfig(), metric_dimensions=3, metric_steps=2))
     assert metric is not None
     assert metric.shape == (12, 3)
 
 
-@pytest.mark.parametrize("number", range(1, FEWEST_DEMONSTRATIONS))
+@pytest.mark.parametrize("number", [1, 2, FEWEST_DEMONSTRATIONS - 1])
 def test_too_few_demonstrations_keep_the_distance_of_the_embeddings(number: int) -> None:
     assert learn(number) is None
 
 
 def test_frames_that_are_all_alike_keep_the_distance_of_the_embeddings() -> None:
-    embeddings, episodes, actions = demonstrations(6)
+    embeddings, episodes, actions = demonstrations(FEWEST_DEMONSTRATIONS)
     assert learn_metric(0 * embeddings, episodes, actions, IndexConfig(), lambda message: None, StopRequest()) is None
     assert learn_metric(embeddings, episodes, 0 * actions, IndexConfig(), lambda message: None, StopRequest()) is None
 
@@ -73,5 +73,5 @@ def test_it_reports_its_progress_and_stops_when_asked() -> None:
         heard.append(message)
         stop.set()
 
-    assert learn_metric(*demonstrations(6), IndexConfig(), report, stop) is None
+    assert learn_metric(*demonstrations(FEWEST_DEMONSTRATIONS), IndexConfig(), report, stop) is None
     assert [message.done for message in heard if isinstance(message, StageProgress)] == [1]
