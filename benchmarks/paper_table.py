@@ -306,11 +306,12 @@ def main() -> int:
             results[cell.name] = measure(cell, materials)
             file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
             print(f"{cell.name}: {results[cell.name]['success_rate']:.2f}", file=sys.stderr, flush=True)
-    text = report(results, {name: method.title for name, method in METHODS.items()})
-    print(text)
+    titles = {name: method.title for name, method in METHODS.items()}
+    print(report(results, titles))
     if options.write:
-        options.write.write_text(text, encoding="utf-8")
-        options.write.with_suffix(".svg").write_text(curve_svg(results), encoding="utf-8")
+        plot = options.write.with_suffix(".svg")
+        options.write.write_text(report(results, titles, plot.name), encoding="utf-8")
+        plot.write_text(curve_svg(results), encoding="utf-8")
     return 0
 
 

@@ -23,8 +23,8 @@ _COLOURS = ("#1f6fb2", "#d9822b", "#3a8f4c", "#8a4fa3")
 _LEFT, _TOP, _WIDTH, _HEIGHT = 60, 30, 460, 260
 
 
-def report(results: Results, titles: Mapping[str, str]) -> str:
-    """All tables. `titles`: of the methods, in their order."""
+def report(results: Results, titles: Mapping[str, str], plot: str = "") -> str:
+    """All tables. `titles`: of the methods, in their order. `plot`: address of the picture that `curve_svg` draws."""
     when = sorted(cell["machine"]["when"][:10] for cell in results.values())
     machines = {f"{cell['machine']['cores']} cores, {cell['machine']['system']}" for cell in results.values()}
     commits = sorted({cell["machine"]["revision"] for cell in results.values()})
@@ -36,7 +36,7 @@ def report(results: Results, titles: Mapping[str, str]) -> str:
     for look in _distinct(results, 1):
         for demonstrations in sorted(_distinct(results, 2), key=int, reverse=True):
             parts += _success_table(results, titles, look, demonstrations)
-    parts += _encoder_seeds(results, titles) + _by_demonstrations(results, titles) + _by_k(results, titles)
+    parts += _encoder_seeds(results, titles) + _by_demonstrations(results, titles, plot) + _by_k(results, titles)
     parts += _action_errors(results, titles) + _rank_correlations(results)
     return "\n\n".join(parts) + "\n"
 
@@ -102,13 +102,14 @@ def _encoder_seeds(results: Results, titles: Mapping[str, str]) -> list[str]:
     return ["## Several encoder seeds", _table(head, rows)] if rows else []
 
 
-def _by_demonstrations(results: Results, titles: Mapping[str, str]) -> list[str]:
+def _by_demonstrations(results: Results, titles: Mapping[str, str], plot: str) -> list[str]:
     rows = []
     for (task, look, method), points in sorted(_curves(results).items()):
         if len(points) > 2:
             rows += [[task, look, titles[method], str(number), _figure(points[number])] for number in sorted(points)]
     head = ["task", "look", "method", "demonstrations", "success"]
-    return ["## Success by number of demonstrations", _table(head, rows)] if rows else []
+    picture = [f"![Success rate by number of demonstrations]({plot})"] if plot else []
+    return ["## Success by number of demonstrations", *picture, _table(head, rows)] if rows else []
 
 
 def _curves(results: Results) -> dict[tuple[str, str, str], dict[int, Sequence[bool]]]:
@@ -174,7 +175,8 @@ def _rank_correlations(results: Results) -> list[str]:
             errors, rates = zip(*measured, strict=True)
             rows.append([*where, str(len(measured)), f"{spearmanr(errors, rates).statistic:.2f}"])
     head = ["task", "look", "demonstrations", "encoders", "Spearman's rank correlation"]
-    return ["## Does a smaller action error mean more success?", _table(head, rows)] if rows else []
+    meaning = "-1: the smaller the error, the higher the success rate, without exception; 0: the error tells nothing."
+    return ["## Does a smaller action error mean more success?", meaning, _table(head, rows)] if rows else []
 
 
 def curve_svg(results: Results) -> str:
