@@ -16,7 +16,7 @@ _PULL_SPEED = 0.14  # [m/s]
 
 
 class Door:
-    """The cabinet stands in front of the arm, up to 5 cm to the side and turned up to 17 degrees; the door is shut."""
+    """The cabinet stands in front of the arm, up to 9 cm to the side and turned up to 26 degrees; the door is shut."""
 
     name = "door"
     title = "Open the cabinet door"
@@ -25,11 +25,11 @@ class Door:
     hint = "Lower the open gripper over the handle, close it, and pull the door open along its arc."
 
     def sample_reset(self, random: np.random.Generator) -> ResetPose:
-        cabinet_xy = random.uniform((0.345, -0.05), (0.385, 0.05))
+        cabinet_xy = random.uniform((0.335, -0.09), (0.395, 0.09))
         return ResetPose(
             ee_position=random.uniform((0.19, -0.12, 0.19), (0.28, 0.10, 0.27)),
             ee_quaternion=tilted_down(random.uniform(-0.4, 0.4), tilt=random.uniform(-0.15, 0.15, 2)),
-            objects={"cabinet": placed(cabinet_xy, 0.0, random.uniform(-0.3, 0.3))},
+            objects={"cabinet": placed(cabinet_xy, 0.0, random.uniform(-0.45, 0.45))},
             kept_clear=(disc(cabinet_xy + (0.05, 0.0), 0.12), disc(cabinet_xy - (0.08, 0.0), 0.15)),
         )
 
