@@ -55,8 +55,11 @@ class DoorExpert:
         sideways, angle = float(np.linalg.norm(offset[:2])), float(np.linalg.norm(turn))
 
         around = sideways < 0.018 and abs(offset[2]) < 0.025
-        if around and arm.told_to_close and 0.12 < arm.opening < 0.35:
-            pull = -_PULL_SPEED * into_cabinet
+        holding = 0.12 < arm.opening < 0.35 and sideways < 0.03 and abs(offset[2]) < 0.03
+        if holding and arm.told_to_close:
+            hinge = data.joint("door")
+            along_arc = np.cross(hinge.xaxis, handle - hinge.xanchor)
+            pull = _PULL_SPEED * along_arc / np.linalg.norm(along_arc)
             return arm.move(pull + LINEAR_GAIN * offset, turn, 0.0)
         if (around and arm.told_to_close) or (sideways < 0.010 and abs(offset[2]) < 0.010 and angle < 0.2):
             return arm.move(LINEAR_GAIN * offset, turn, 0.0)
