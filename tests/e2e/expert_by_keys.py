@@ -17,12 +17,17 @@ _LINEAR_KEYS = (("w", "s"), ("a", "d"), ("q", "e"))
 _ANGULAR_KEYS = (("o", "u"), ("k", "i"), ("j", "l"))
 _SPEEDS = (("3", 0.16, 1.2), ("2", 0.06, 0.5), ("1", 0.0, 0.0))
 """Key of a speed level, and the wish [m/s], [rad/s] from which it is taken."""
-_SLOWEST = "1"
 _WORTH_A_KEY = 0.012, 0.15
+_UNSEEN = 50
+"""Ticks after which a tap that the window has not shown is taken for lost."""
 
 
 class ExpertByKeys:
-    """Asks the expert after every tick and holds, or taps, the keys that come nearest; `step` until `done`."""
+    """Asks the expert, taps the keys that come nearest, looks at what they did, and so on; `step` until `done`.
+
+    A tap moves for exactly one tick, however late the window gets to it: on a busy machine a person who held keys
+    would overshoot.
+    """
 
     def __init__(self, window: MainWindow, hands: Hands, task: str) -> None:
         self._window = window
@@ -31,21 +36,25 @@ class ExpertByKeys:
         self._simulation = Simulation(load_task(task))
         self._speed = ""
         self._gripper = 1.0
-        self._tick = -1
+        self._look_from = 0
+        window.held.changed.connect(self._noticed)
         self.done = False
         self.keys_used: set[str] = set()
 
     def step(self) -> None:
+        snapshot = self._newest()
+        if self.done or snapshot.tick < self._look_from:
+            return
+        if snapshot.succeeded:
+            self.done = True
+        else:
+            self._look_from = snapshot.tick + 1
+            self._move(snapshot)
+
+    def _newest(self) -> Snapshot:
         snapshot = self._window.session.take_snapshot()
         assert snapshot is not None
-        if self.done or snapshot.tick == self._tick:
-            return
-        self._tick = snapshot.tick
-        if snapshot.succeeded:
-            self._hands.hold(set())
-            self.done = True
-            return
-        self._move(snapshot)
+        return snapshot
 
     def _move(self, snapshot: Snapshot) -> None:
         simulation = self._simulation
@@ -54,19 +63,16 @@ class ExpertByKeys:
         action = self._expert.act(simulation.model, simulation.data)
         if action.gripper != self._gripper:
             self._gripper = action.gripper
-            self._press({"space"})
+            self.keys_used.add("space")
+            self._hands.tap("space")
         gripper = np.empty(9)
         mujoco.mju_quat2Mat(gripper, snapshot.observation.ee_quaternion)
         to_person = _person_axes(self._window).T @ gripper.reshape(3, 3)
         linear, angular = to_person @ action.twist[:3], to_person @ action.twist[3:]
         self._choose_speed(float(np.abs(linear).max()), float(np.abs(angular).max()))
-        wanted = _keys(linear, _LINEAR_KEYS, _WORTH_A_KEY[0]) | _keys(angular, _ANGULAR_KEYS, _WORTH_A_KEY[1])
-        if self._speed == _SLOWEST:  # a tap moves for exactly one tick, however late the window notices
-            self._hands.hold(set())
-            self._press(wanted)
-        else:
-            self.keys_used |= wanted
-            self._hands.hold(wanted)
+        self._tap_together(
+            _keys(linear, _LINEAR_KEYS, _WORTH_A_KEY[0]) | _keys(angular, _ANGULAR_KEYS, _WORTH_A_KEY[1]), snapshot.tick
+        )
 
     def _choose_speed(self, linear: float, angular: float) -> None:
         speed = next(key for key, least, least_angular in _SPEEDS if linear >= least or angular >= least_angular)
@@ -74,9 +80,17 @@ class ExpertByKeys:
             self._speed = speed
             self._hands.tap(speed)
 
-    def _press(self, keys: set[str]) -> None:
-        self.keys_used |= keys
-        self._hands.tap(*sorted(keys))
+    def _tap_together(self, keys: set[str], tick: int) -> None:
+        if keys:
+            self.keys_used |= keys
+            self._look_from = tick + _UNSEEN
+            self._hands.hold(keys)
+            self._hands.hold(())
+
+    def _noticed(self) -> None:
+        """The tick after the newest may have begun without the tap; the one after that has moved by it."""
+        if not self._window.held.moves:
+            self._look_from = self._newest().tick + 2
 
 
 def _person_axes(window: MainWindow) -> NDArray[np.float64]:
