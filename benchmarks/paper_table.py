@@ -14,7 +14,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -291,7 +291,9 @@ def main() -> int:
     parser.add_argument("--method", nargs="+", choices=tuple(METHODS), default=MAIN)
     parser.add_argument("--demonstrations", nargs="+", type=int, default=(100, 25))
     parser.add_argument("--rollouts", type=int, default=50)
-    parser.add_argument("--write", type=Path, help="write the tables in Markdown here, and the plot beside it as SVG")
+    parser.add_argument(
+        "--write", type=Path, help="write the tables here (Markdown), and beside them plot (SVG) and outcomes (JSON)"
+    )
     options = parser.parse_args()
     plan = _Plan(options.task, options.look, options.method, options.demonstrations, options.rollouts)
     if options.quick:
@@ -304,7 +306,7 @@ def main() -> int:
     for cell in plan.cells():
         if len(results.get(cell.name, {"successes": ()})["successes"]) < cell.rollouts:
             results[cell.name] = measure(cell, materials)
-            file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            _save(results, file)
             print(f"{cell.name}: {results[cell.name]['success_rate']:.2f}", file=sys.stderr, flush=True)
     titles = {name: method.title for name, method in METHODS.items()}
     print(report(results, titles))
@@ -312,7 +314,14 @@ def main() -> int:
         plot = options.write.with_suffix(".svg")
         options.write.write_text(report(results, titles, plot.name), encoding="utf-8")
         plot.write_text(curve_svg(results), encoding="utf-8")
+        _save(results, options.write.with_suffix(".json"))
     return 0
+
+
+def _save(results: Mapping[str, Any], file: Path) -> None:
+    """One line per cell."""
+    cells = ",\n".join(f"{json.dumps(name)}: {json.dumps(cell)}" for name, cell in results.items())
+    file.write_text(f"{{\n{cells}\n}}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
