@@ -267,7 +267,7 @@ class PolicyConfig(JsonConfig):
             and takes its value at the present one. The gripper is voted on by the k neighbours either way.
         gripper_lookahead: a neighbour votes with the gripper command that its demonstration gave so many ticks later,
             because it shows each change in one frame only, which the frames around that one would outvote.
-        fitted_frames: how many frames the plane is fitted through; with few recorded, fewer or none.
+        fitted_frames: how many frames the plane is fitted through, all where fewer are recorded; nearer weigh more.
         ridge: how much the plane is flattened.
     """
 
@@ -276,8 +276,8 @@ class PolicyConfig(JsonConfig):
     metric: str = "learnt"
     regression: str = "linear"
     gripper_lookahead: int = 1
-    fitted_frames: int = 80
-    ridge: float = 0.1
+    fitted_frames: int = 600
+    ridge: float = 0.03
 
     def __post_init__(self) -> None:
         _require(self.neighbours >= 1, f"k = {self.neighbours}; use k >= 1.")

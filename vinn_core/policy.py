@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from vinn_core.embedding import Embedder
     from vinn_core.index import EmbeddingIndex
 
-_ROWS_PER_FITTED = 20
-"""At most one recorded frame in so many takes part in a local fit: the frames of a few demonstrations lie too far apart
-for a plane, and the mean of the nearest is taken then."""
-_FIT_TEMPERATURE = 0.3
-"""Of the softmin that weighs the frames of a local linear fit: wide, as the plane accounts for the distance."""
+_FIT_TEMPERATURE = 0.1
+"""Of the softmin that weighs the frames of a local linear fit."""
 _UNDECIDED = 1e-6
 FULLY_OPEN = 0.8
 """A measured opening below this counts as closed at the start: a gripper that holds a cube is about half open."""
@@ -76,8 +73,9 @@ class VinnPolicy:
     """Locally weighted regression over the nearest recorded frames (VINN, section 3.3).
 
     The twist is the weighted mean of the neighbours' twists, or the value of a plane fitted through more of them, see
-    `PolicyConfig.regression`; the gripper follows the majority of the neighbours by weight, because a half-closed mean
-    would neither hold nor release.
+    `PolicyConfig.regression`. The metric says which frames are near; the plane lies over the whole embedding, because
+    directions that the metric leaves out still tell how the action changes. The gripper follows the majority of the
+    neighbours by weight, because a half-closed mean would neither hold nor release.
 
     `config` may be replaced at any time, from any thread; it takes effect at the next `act`.
     """
@@ -111,9 +109,8 @@ class VinnPolicy:
         encoded = perf_counter()
         space = self._index.space(config.metric)
         vector = space.project(embedding)
-        fitted = min(config.fitted_frames, len(self._index) // _ROWS_PER_FITTED)
-        linear = config.regression == "linear" and fitted > config.neighbours
-        found = space.query(vector, fitted if linear else config.neighbours)
+        linear = config.regression == "linear"
+        found = space.query(vector, max(config.fitted_frames, config.neighbours) if linear else config.neighbours)
         searched = perf_counter()
 
         rows = np.array([row for row, _ in found])
@@ -124,7 +121,7 @@ class VinnPolicy:
         shares = weights
         if linear:
             around = softmin_weights(distances, _FIT_TEMPERATURE)
-            shares = local_linear_weights(space.vectors[rows] - vector, around, config.ridge)
+            shares = local_linear_weights(self._index.embeddings[rows] - embedding, around, config.ridge)
         twist = shares @ actions[: len(shares), :6]
         open_vote = float(weights @ self._index.wants_open(rows[:k], config.gripper_lookahead))
         action = Action(twist.astype(np.float32), self._gripper(observation, open_vote))

@@ -217,8 +217,17 @@ def test_linear_regression_accounts_for_where_the_neighbours_lie() -> None:
     assert fitted.neighbours == averaged.neighbours
 
 
-def test_too_few_frames_for_a_plane_are_averaged() -> None:
-    policy = _policy([1.0, 2.0, 3.0, 4.0], _actions(4), k=2)
-    averaged = policy.act(_observation(0.0))
+def test_a_plane_takes_all_frames_where_fewer_are_recorded_than_it_asks_for() -> None:
+    places = [1.0, 2.0, 3.0, 4.0]
+    actions = _grippers([1.0] * 4)
+    actions[:, 0] = 0.05 + 0.01 * np.array(places)
+    policy = _policy(places, actions, k=2)
+    policy.config = PolicyConfig(2, 0.1, regression="linear", fitted_frames=600, ridge=0.0)
+    assert policy.act(_observation(0.0)).action.twist[0] == pytest.approx(0.05, abs=1e-4)
+
+
+def test_a_plane_through_one_frame_is_its_action() -> None:
+    actions = _actions(1)
+    policy = _policy([1.0], actions, k=2)
     policy.config = PolicyConfig(2, 0.1, regression="linear")
-    np.testing.assert_array_equal(policy.act(_observation(0.0)).action.twist, averaged.action.twist)
+    np.testing.assert_allclose(policy.act(_observation(0.0)).action.twist, actions[0, :6], atol=1e-6)
