@@ -30,7 +30,8 @@ def report(results: Results, titles: Mapping[str, str], plot: str = "") -> str:
     commits = sorted({cell["machine"]["revision"] for cell in results.values()})
     introduction = (
         f"Measured {when[0]} to {when[-1]} on {'; '.join(sorted(machines))}, commits {', '.join(commits)}. "
-        "In brackets: 95 % Wilson interval. All methods of a column start from the same held-out seeds."
+        "In brackets: 95 % Wilson interval. All methods of a column start from the same held-out seeds. "
+        "`python benchmarks/paper_table.py --write docs/results.md` measures it again."
     )
     parts = ["# Results", introduction]
     for look in _distinct(results, 1):
