@@ -13,6 +13,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from vinn_core.comparison import paired_test
+from vinn_core.config import LOOKS, TASKS
 from vinn_core.evaluation import wilson_interval
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -25,25 +26,34 @@ _LEFT, _TOP, _WIDTH, _HEIGHT = 60, 30, 460, 260
 
 def report(results: Results, titles: Mapping[str, str], plot: str = "") -> str:
     """All tables. `titles`: of the methods, in their order. `plot`: address of the picture that `curve_svg` draws."""
-    when = sorted(cell["machine"]["when"][:10] for cell in results.values())
+    results = {name: results[name] for name in sorted(results, key=_place)}
+    days = sorted({cell["machine"]["when"][:10] for cell in results.values()})
     machines = {f"{cell['machine']['cores']} cores, {cell['machine']['system']}" for cell in results.values()}
     commits = sorted({cell["machine"]["revision"] for cell in results.values()})
     introduction = (
-        f"Measured {when[0]} to {when[-1]} on {'; '.join(sorted(machines))}, commits {', '.join(commits)}. "
+        f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on {'; '.join(sorted(machines))}, "
+        f"commits {', '.join(commits)}. "
         "In brackets: 95 % Wilson interval. All methods of a column start from the same held-out seeds. "
         "`python benchmarks/paper_table.py --write docs/results.md` measures it again."
     )
     parts = ["# Results", introduction]
-    for look in _distinct(results, 1):
-        for demonstrations in sorted(_distinct(results, 2), key=int, reverse=True):
+    for look in _present(LOOKS, results, 1):
+        for demonstrations in sorted({int(name.split("/")[2]) for name in results}, reverse=True):
             parts += _success_table(results, titles, look, demonstrations)
     parts += _encoder_seeds(results, titles) + _by_demonstrations(results, titles, plot) + _by_k(results, titles)
     parts += _action_errors(results, titles) + _rank_correlations(results)
     return "\n\n".join(parts) + "\n"
 
 
-def _distinct(results: Results, part: int) -> list[str]:
-    return list(dict.fromkeys(name.split("/")[part] for name in results))
+def _place(name: str) -> tuple[int, int, int]:
+    task, look, demonstrations, *_ = name.split("/")
+    return LOOKS.index(look), -int(demonstrations), TASKS.index(task)
+
+
+def _present(known: Sequence[str], results: Results, part: int) -> list[str]:
+    """Those of `known` that were measured, in its order."""
+    measured = {name.split("/")[part] for name in results}
+    return [name for name in known if name in measured]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -56,8 +66,8 @@ def _figure(successes: Sequence[bool]) -> str:
     return f"{sum(successes) / len(successes):.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _success_table(results: Results, titles: Mapping[str, str], look: str, demonstrations: str) -> list[str]:
-    tasks = _distinct(results, 0)
+def _success_table(results: Results, titles: Mapping[str, str], look: str, demonstrations: int) -> list[str]:
+    tasks = _present(TASKS, results, 0)
     rows = []
     for method, title in titles.items():
         cells = [results.get(f"{task}/{look}/{demonstrations}/{method}") for task in tasks]
@@ -78,7 +88,7 @@ def _success_table(results: Results, titles: Mapping[str, str], look: str, demon
     ]
 
 
-def _against_ours(results: Results, task: str, look: str, demonstrations: str, method: str) -> str:
+def _against_ours(results: Results, task: str, look: str, demonstrations: int, method: str) -> str:
     ours = results.get(f"{task}/{look}/{demonstrations}/ours")
     if ours is None or method == "ours":
         return ""
