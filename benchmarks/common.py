@@ -61,7 +61,7 @@ def add_policy(folder: Path) -> None:
 
 
 def train_and_index(workspace: Workspace, name: str, config: TrainConfig) -> None:
-    """An encoder, and the default index of the same name."""
+    """An encoder, and the default index of the same name and seed."""
     from vinn_core.encoder import load_encoder
     from vinn_core.index import build_index
     from vinn_core.training import train_on_workspace
@@ -69,4 +69,4 @@ def train_and_index(workspace: Workspace, name: str, config: TrainConfig) -> Non
     stop = StopRequest()
     train_on_workspace(workspace, name, config, lambda event: None, stop)
     encoder = load_encoder(workspace.encoders_folder / name)
-    build_index(workspace, encoder, name, IndexConfig(), name, lambda event: None, stop)
+    build_index(workspace, encoder, name, IndexConfig(seed=config.seed), name, lambda event: None, stop)

@@ -119,6 +119,7 @@ def _train(options: argparse.Namespace, output: JobOutput) -> int:
         for name in (
             "backbone",
             "epochs",
+            "fewest_steps",
             "batch_size",
             "learning_rate",
             "max_minutes",
@@ -242,7 +243,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--backbone", choices=BACKBONES)
     train.add_argument("--weights", choices=START_WEIGHTS, help="what training starts from")
     train.add_argument("--camera", action="append", help="camera to train on; repeat for several")
-    train.add_argument("--epochs", type=int)
+    train.add_argument("--epochs", type=int, help="passes over the frames; 0 keeps the start weights")
+    train.add_argument("--fewest-steps", type=int, help="more passes where they would be fewer steps than this")
     train.add_argument("--batch-size", type=int)
     train.add_argument("--learning-rate", type=float)
     train.add_argument("--max-minutes", type=float)

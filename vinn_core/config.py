@@ -111,7 +111,8 @@ class TrainConfig(JsonConfig):
     Attributes:
         preset: the name it came from. encoder: what is trained.
         cameras: cameras whose frames are trained on.
-        epochs: passes over the frames; 0 keeps the start weights. max_minutes: also stop after this time; 0: never.
+        epochs: passes over the frames; 0 keeps the start weights. fewest_steps: more passes where that would be fewer
+            steps than this, as of few demonstrations. max_minutes: also stop after this time; 0: never.
         batch_size: frames per step. learning_rate: peak. weight_decay: decoupled.
         target_decay: starting decay of the target network; raised to 1 by a cosine (BYOL, section 3.3).
         projection_size, hidden_size: of projector and predictor.
@@ -132,6 +133,7 @@ class TrainConfig(JsonConfig):
     image_size: int = 96
     cameras: tuple[str, ...] = ("wrist",)
     epochs: int = 4
+    fewest_steps: int = 0
     max_minutes: float = 0.0
     batch_size: int = 64
     learning_rate: float = 1e-3
@@ -160,7 +162,7 @@ class TrainConfig(JsonConfig):
         _require(0 <= self.target_decay < 1, f"target_decay = {self.target_decay}; use 0 or more and below 1.")
         for size in ("projection_size", "hidden_size"):
             _require(getattr(self, size) >= 1, f"{size} = {getattr(self, size)}; use 1 or more.")
-        for amount in ("weight_decay", "colour_strength", "frozen_stages", "patience", "seed"):
+        for amount in ("fewest_steps", "weight_decay", "colour_strength", "frozen_stages", "patience", "seed"):
             _require(getattr(self, amount) >= 0, f"{amount} = {getattr(self, amount)}; use 0 or more.")
         _require(0 < self.crop <= 1, f"crop = {self.crop}; use above 0 up to 1 (1: no crops).")
         _require_one_of("keep", self.keep, KEEP)
@@ -169,6 +171,14 @@ class TrainConfig(JsonConfig):
     @property
     def encoder(self) -> EncoderConfig:
         return EncoderConfig(self.backbone, self.start_weights, self.feature, self.grid_size, self.image_size)
+
+    def steps_per_epoch(self, frames: int) -> int:
+        """Steps of one pass over so many frames; what does not fill a batch is left for another epoch."""
+        return max(1, frames // self.batch_size)
+
+    def steps(self, frames: int) -> int:
+        """Steps of the whole training on so many frames."""
+        return max(self.epochs * self.steps_per_epoch(frames), self.fewest_steps) if self.epochs else 0
 
 
 PRESETS: dict[str, TrainConfig] = {
@@ -182,7 +192,7 @@ PRESETS: dict[str, TrainConfig] = {
         fix_batchnorm=False,
     ),
     "frozen": TrainConfig(preset="frozen", epochs=0),
-    "quick": TrainConfig(preset="quick", epochs=4),
+    "quick": TrainConfig(preset="quick", epochs=4, fewest_steps=150),
     "standard": TrainConfig(preset="standard", epochs=40, frozen_stages=2, keep="best", patience=10),
     "paper": TrainConfig(
         preset="paper",

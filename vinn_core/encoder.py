@@ -87,7 +87,8 @@ class Encoder(nn.Module):
         On a CPU every frame passes alone and on one core, several side by side: its features are then the same to the
         bit whichever frames it comes with and however many cores there are.
         """
-        self.eval()
+        if self.training:
+            self.eval()
         device = next(self.parameters()).device
         features = np.empty((len(frames), self.feature_size), dtype=np.float32)
 

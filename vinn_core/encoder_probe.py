@@ -29,22 +29,19 @@ class EncoderProbe:
     It draws no random numbers and leaves the weights and statistics of the encoder as they are.
 
     Args:
-        held: what is asked; None: nothing ever is. steps_per_epoch, images_per_epoch: of the training.
+        held: what is asked; None: nothing ever is. frames: how many are trained on.
 
     Attributes:
         curve: what was measured so far. seconds: spent on that [s].
     """
 
-    def __init__(
-        self, held: HeldFrames | None, config: TrainConfig, steps_per_epoch: int, images_per_epoch: int
-    ) -> None:
+    def __init__(self, held: HeldFrames | None, config: TrainConfig, frames: int) -> None:
         self._held = held if config.epochs else None
         self._config = config
-        self._steps_per_epoch = steps_per_epoch
-        self._steps_between = steps_per_epoch
-        if self._held is not None and config.epochs > _EVERY_EPOCH:
+        self._steps_per_epoch = self._steps_between = config.steps_per_epoch(frames)
+        if self._held is not None and config.steps(frames) > _EVERY_EPOCH * self._steps_per_epoch:
             images = len(self._held) * len(self._held.images)
-            self._steps_between *= math.ceil(_EMBEDDING_COST * images / (_SHARE * images_per_epoch))
+            self._steps_between *= math.ceil(_EMBEDDING_COST * images / (_SHARE * frames))
         self._best_weights: dict[str, Any] | None = None
         self.curve = ProbeCurve()
         self.seconds = 0.0

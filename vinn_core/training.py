@@ -170,13 +170,13 @@ class _Run:
         self._optimiser = torch.optim.AdamW(self._byol.trainable(), lr=1e-8, weight_decay=config.weight_decay)
         self._generator = torch.Generator(self._device)
         self._augmentation = Augmentation(config.colour_strength, config.crop, self._generator)
-        self._steps_per_epoch = max(1, len(frames) // config.batch_size)
-        self.total_steps = config.epochs * self._steps_per_epoch
+        self._steps_per_epoch = config.steps_per_epoch(len(frames))
+        self.total_steps = config.steps(len(frames))
         self.step = 0
         self.seconds = 0.0
         self.loss: float | None = None
         self.collapse: float | None = None
-        self.probe = EncoderProbe(held, config, self._steps_per_epoch, len(frames))
+        self.probe = EncoderProbe(held, config, len(frames))
 
     @property
     def unfinished(self) -> bool:

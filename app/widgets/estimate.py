@@ -17,7 +17,7 @@ def estimate_s(config: TrainConfig, frames: int) -> float:
     usual = _USUAL_SPEED[config.backbone] * (96 / config.image_size) ** 2
     stored = QSettings().value(_key(config), usual)
     speed = float(stored) if isinstance(stored, str | int | float) else usual
-    training = config.epochs * frames / speed
+    training = config.steps(frames) * min(config.batch_size, frames) / speed
     if config.max_minutes:
         training = min(training, 60 * config.max_minutes)
     return training + frames / (_EMBEDDING_SPEED * speed)

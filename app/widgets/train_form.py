@@ -33,6 +33,7 @@ _OPTIONS = {
     "backbone": "--backbone",
     "start_weights": "--weights",
     "epochs": "--epochs",
+    "fewest_steps": "--fewest-steps",
     "max_minutes": "--max-minutes",
     "batch_size": "--batch-size",
     "learning_rate": "--learning-rate",
@@ -59,6 +60,9 @@ class AdvancedTraining(QWidget):
         self.start_weights.addItems(list(START_WEIGHTS))
         self.epochs = QSpinBox(self)
         self.epochs.setRange(0, 10_000)
+        self.fewest_steps = QSpinBox(self)
+        self.fewest_steps.setRange(0, 1_000_000)
+        self.fewest_steps.setToolTip("More epochs than asked for where they would be fewer steps, as of few demonstrations")
         self.max_minutes = QDoubleSpinBox(self)
         self.max_minutes.setRange(0, 10_000)
         self.max_minutes.setDecimals(1)
@@ -91,6 +95,7 @@ class AdvancedTraining(QWidget):
         rows.addRow("Start weights", self.start_weights)
         rows.addRow("Cameras", chosen)
         rows.addRow("Epochs", self.epochs)
+        rows.addRow("Fewest steps", self.fewest_steps)
         rows.addRow("Time limit", self.max_minutes)
         rows.addRow("Batch size", self.batch_size)
         rows.addRow("Learning rate", self.learning_rate)
@@ -102,6 +107,7 @@ class AdvancedTraining(QWidget):
             self.backbone.currentIndexChanged,
             self.start_weights.currentIndexChanged,
             self.epochs.valueChanged,
+            self.fewest_steps.valueChanged,
             self.max_minutes.valueChanged,
             self.batch_size.valueChanged,
             self.learning_rate.textChanged,
@@ -121,6 +127,7 @@ class AdvancedTraining(QWidget):
         self.backbone.setCurrentText(config.backbone)
         self.start_weights.setCurrentText(config.start_weights)
         self.epochs.setValue(config.epochs)
+        self.fewest_steps.setValue(config.fewest_steps)
         self.max_minutes.setValue(config.max_minutes)
         self.batch_size.setValue(config.batch_size)
         self.learning_rate.setText(f"{config.learning_rate:g}")
@@ -147,6 +154,7 @@ class AdvancedTraining(QWidget):
             backbone=self.backbone.currentText(),
             start_weights=self.start_weights.currentText(),
             epochs=self.epochs.value(),
+            fewest_steps=self.fewest_steps.value(),
             max_minutes=self.max_minutes.value(),
             batch_size=self.batch_size.value(),
             learning_rate=learning_rate,

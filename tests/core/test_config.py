@@ -63,6 +63,7 @@ def test_a_setting_of_the_wrong_type_is_refused_in_a_sentence() -> None:
         (lambda: TrainConfig(start_weights="best"), "start_weights = 'best' is unknown; choose one of: imagenet"),
         (lambda: TrainConfig(cameras=()), "no cameras to train on; name at least one"),
         (lambda: TrainConfig(epochs=-1), "epochs = -1; use 0 .* or more"),
+        (lambda: TrainConfig(fewest_steps=-1), "fewest_steps = -1; use 0 or more"),
         (lambda: TrainConfig(batch_size=1), "batch_size = 1; use 2 or more"),
         (lambda: TrainConfig(learning_rate=0.0), "learning_rate = 0.0; use between 0 and 1"),
         (lambda: TrainConfig(max_minutes=float("nan")), "max_minutes = nan; use 0"),

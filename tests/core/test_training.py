@@ -117,6 +117,15 @@ def test_progress_tells_start_weights_steps_curves_and_time_left(tmp_path: Path,
     assert all(metrics.images_per_second > 0 and metrics.learning_rate > 0 for metrics in log.metrics)
 
 
+def test_few_frames_are_passed_over_more_often(tmp_path: Path, every_step: None) -> None:
+    log = Log()
+    assert run(tmp_path / "few", log, fewest_steps=STEPS + 5)["steps"] == STEPS + 5
+    assert log.progress[-1].total == STEPS + 5
+    assert log.metrics[-1].epoch == pytest.approx((STEPS + 5) / 3)
+    assert run(tmp_path / "enough", fewest_steps=STEPS - 1)["steps"] == STEPS
+    assert run(tmp_path / "untrained", epochs=0, fewest_steps=STEPS)["steps"] == 0
+
+
 class TickingClock:
     """Time goes on by a tenth of a second whenever somebody looks."""
 

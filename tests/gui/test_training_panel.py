@@ -143,6 +143,7 @@ def test_every_setting_is_understood_by_the_command_line(ready: Bench) -> None:
     advanced.backbone.setCurrentText("resnet18")
     advanced.start_weights.setCurrentText("random")
     advanced.epochs.setValue(3)
+    advanced.fewest_steps.setValue(40)
     advanced.max_minutes.setValue(1.5)
     advanced.batch_size.setValue(8)
     advanced.learning_rate.setText("0.005")
@@ -152,7 +153,8 @@ def test_every_setting_is_understood_by_the_command_line(ready: Bench) -> None:
     ready.press()
     options = ready.job.options()
     assert (options.backbone, options.weights, options.epochs, options.max_minutes) == ("resnet18", "random", 3, 1.5)
-    assert (options.batch_size, options.learning_rate, options.seed) == (8, 0.005, 5)
+    assert (options.fewest_steps, options.batch_size) == (40, 8)
+    assert (options.learning_rate, options.seed) == (0.005, 5)
     assert (options.keep, options.patience) == ("best", 2)
     assert options.index
 
