@@ -62,7 +62,9 @@ class AdvancedTraining(QWidget):
         self.epochs.setRange(0, 10_000)
         self.fewest_steps = QSpinBox(self)
         self.fewest_steps.setRange(0, 1_000_000)
-        self.fewest_steps.setToolTip("More epochs than asked for where they would be fewer steps, as of few demonstrations")
+        self.fewest_steps.setToolTip(
+            "More epochs than asked for where they would be fewer steps, as of few demonstrations"
+        )
         self.max_minutes = QDoubleSpinBox(self)
         self.max_minutes.setRange(0, 10_000)
         self.max_minutes.setDecimals(1)
