@@ -28,7 +28,7 @@ def report(results: Results, titles: Mapping[str, str], plot: str = "") -> str:
     """All tables. `titles`: of the methods, in their order. `plot`: address of the picture that `curve_svg` draws."""
     results = {name: results[name] for name in sorted(results, key=_place)}
     days = sorted({cell["machine"]["when"][:10] for cell in results.values()})
-    machines = {f"{cell['machine']['cores']} cores, {cell['machine']['system']}" for cell in results.values()}
+    machines = {_machine(cell["machine"]) for cell in results.values()}
     commits = sorted({cell["machine"]["revision"] for cell in results.values()})
     introduction = (
         f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on {'; '.join(sorted(machines))}, "
@@ -43,6 +43,13 @@ def report(results: Results, titles: Mapping[str, str], plot: str = "") -> str:
     parts += _encoder_seeds(results, titles) + _by_demonstrations(results, titles, plot) + _by_k(results, titles)
     parts += _action_errors(results, titles) + _rank_correlations(results)
     return "\n\n".join(parts) + "\n"
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    """As much of it as success rates may depend on; results.json has all."""
+    system, _, _ = facts["system"].partition("-")
+    versions = ", ".join(f"{package} {facts[package]}" for package in ("mujoco", "torch"))
+    return f"{facts['cores']} cores, {system}, {versions}"
 
 
 def _place(name: str) -> tuple[int, int, int]:
@@ -84,7 +91,7 @@ def _success_table(results: Results, titles: Mapping[str, str], look: str, demon
     return [
         f"## Look *{look}*, {demonstrations} demonstrations",
         _table(["method", *tasks], rows),
-        "A star: differs from ours at p < 0.05 (McNemar's exact test over the seeds both have).",
+        "↓ lower, ↑ higher than ours at p < 0.05 (McNemar's exact test over the seeds both have).",
     ]
 
 
@@ -93,8 +100,10 @@ def _against_ours(results: Results, task: str, look: str, demonstrations: int, m
     if ours is None or method == "ours":
         return ""
     other = results[f"{task}/{look}/{demonstrations}/{method}"]
-    by_place = [dict(enumerate(cell["successes"])) for cell in (ours, other)]
-    return " *" if paired_test(*by_place).p_value < 0.05 else ""
+    paired = paired_test(*(dict(enumerate(cell["successes"])) for cell in (ours, other)))
+    if paired.p_value >= 0.05:
+        return ""
+    return " ↓" if paired.only_first > paired.only_second else " ↑"
 
 
 def _encoder_seeds(results: Results, titles: Mapping[str, str]) -> list[str]:
