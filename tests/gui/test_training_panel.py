@@ -352,8 +352,11 @@ def test_a_rebuild_asked_for_elsewhere_without_an_encoder_says_what_to_do(ready:
 
 def test_the_measured_speed_makes_the_next_estimate(ready: Bench) -> None:
     ready.panel.advanced.epochs.setValue(60)
+    ready.panel.advanced.fewest_steps.setValue(0)
     before = ready.panel.explanation.text()
     ready.press()
     ready.job.tell(TrainingMetrics(1, 1.0, 1.0, 1.0, 1e-4, 1.0), JobFinished({}))
     assert ready.panel.explanation.text() != before
     assert "36 min" in ready.panel.explanation.text()
+    ready.panel.advanced.fewest_steps.setValue(120)  # of 36 frames each
+    assert "1 h 12 min" in ready.panel.explanation.text()
