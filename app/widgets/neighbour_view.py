@@ -158,7 +158,7 @@ class NeighbourView(QWidget):
         first = QRect(cell.left(), bar.bottom() + 3, cell.width(), line)
         painter.setPen(palette.color(QPalette.ColorRole.WindowText))
         painter.drawText(first, Qt.AlignmentFlag.AlignLeft, f"{100 * near.weight:.0f} %")
-        painter.drawText(first, Qt.AlignmentFlag.AlignRight, f"d {near.distance:.3g}")
+        painter.drawText(first, Qt.AlignmentFlag.AlignRight, f"d {near.distance:#.3g}")
         painter.setPen(faint(palette))
         where = f"episode {near.episode}, {near.step / self._hz:.1f} s"
         if painter.fontMetrics().horizontalAdvance(where) > cell.width():
