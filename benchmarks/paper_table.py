@@ -52,7 +52,7 @@ _ENCODERS: dict[str, Callable[[], TrainConfig]] = {
     "frozen": partial(preset, "frozen"),
     "crops": partial(preset, "quick", crop=0.5),
     "byol": partial(preset, "quick"),
-    "one_epoch": partial(preset, "quick", epochs=1),
+    "one_epoch": partial(preset, "quick", epochs=1, fewest_steps=0),
     "global": partial(preset, "frozen", feature="global"),
     "byol_global": partial(preset, "quick", feature="global"),
     "coarse": partial(preset, "frozen", grid_size=2),
