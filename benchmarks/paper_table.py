@@ -50,11 +50,12 @@ PROBED_ON = (("lift", "varied"), ("push", "varied"))
 _ENCODERS: dict[str, Callable[[], TrainConfig]] = {
     "random": partial(preset, "frozen", start_weights="random"),
     "frozen": partial(preset, "frozen"),
-    "crops": partial(preset, "quick", crop=0.5),
+    "crops": partial(preset, "quick", crop=0.5, compare_with_start=False),
     "byol": partial(preset, "quick"),
-    "one_epoch": partial(preset, "quick", epochs=1, fewest_steps=0),
+    "always_byol": partial(preset, "quick", compare_with_start=False),
+    "one_epoch": partial(preset, "quick", epochs=1, fewest_steps=0, compare_with_start=False),
     "global": partial(preset, "frozen", feature="global"),
-    "byol_global": partial(preset, "quick", feature="global"),
+    "byol_global": partial(preset, "quick", feature="global", compare_with_start=False),
     "coarse": partial(preset, "frozen", grid_size=2),
     "small_random": partial(preset, "frozen", backbone="mobilenet_v3_small", start_weights="random"),
 }

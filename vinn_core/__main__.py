@@ -124,6 +124,7 @@ def _train(options: argparse.Namespace, output: JobOutput) -> int:
             "learning_rate",
             "max_minutes",
             "keep",
+            "compare_with_start",
             "patience",
             "seed",
             "device",
@@ -249,6 +250,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--learning-rate", type=float)
     train.add_argument("--max-minutes", type=float)
     train.add_argument("--keep", choices=KEEP, help="weights of the epoch with the smallest action error, or the last")
+    train.add_argument(
+        "--compare-with-start",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="at the end, go back to the start weights if training made it worse on demonstrations left out",
+    )
     train.add_argument("--patience", type=int, help="end after so many epochs without a smaller action error; 0: never")
     train.add_argument("--seed", type=at_least(0, int))
     train.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))

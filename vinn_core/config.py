@@ -121,7 +121,9 @@ class TrainConfig(JsonConfig):
         frozen_stages: first stages of the backbone that keep their start weights.
         fix_batchnorm: batch norm of the backbone keeps the statistics of its start weights.
         keep: whose weights are stored, "last" or "best": those of the epoch, start weights included, with the smallest
-            action error (`vinn_core.held_frames`). patience: stop after so many epochs without a smaller one; 0: never.
+            action error (`vinn_core.held_frames`). compare_with_start: at the end, go back to the start weights
+            if training made the policy clearly worse on demonstrations left out (`vinn_core.encoder_choice`).
+            patience: stop after so many epochs without a smaller one; 0: never.
         seed: of initialisation, batches and augmentation. device: "auto", "cpu", "cuda" or "mps".
     """
 
@@ -146,6 +148,7 @@ class TrainConfig(JsonConfig):
     frozen_stages: int = 4
     fix_batchnorm: bool = True
     keep: str = "last"
+    compare_with_start: bool = False
     patience: int = 0
     seed: int = 0
     device: str = "auto"
@@ -192,8 +195,10 @@ PRESETS: dict[str, TrainConfig] = {
         fix_batchnorm=False,
     ),
     "frozen": TrainConfig(preset="frozen", epochs=0),
-    "quick": TrainConfig(preset="quick", epochs=4, fewest_steps=150),
-    "standard": TrainConfig(preset="standard", epochs=40, frozen_stages=2, keep="best", patience=10),
+    "quick": TrainConfig(preset="quick", epochs=4, fewest_steps=150, compare_with_start=True),
+    "standard": TrainConfig(
+        preset="standard", epochs=40, frozen_stages=2, keep="best", compare_with_start=True, patience=10
+    ),
     "paper": TrainConfig(
         preset="paper",
         backbone="resnet18",

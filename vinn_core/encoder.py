@@ -137,7 +137,7 @@ def save_encoder(
     if train.epochs == 0:
         training = "not trained"
     elif probe is not None and probe.chosen_epoch == 0:
-        training = "kept, as BYOL did not improve the action error"
+        training = "kept, as BYOL made it worse" if probe.held_out else "kept, as BYOL did not improve the action error"
     else:
         training = f"fine-tuned by BYOL on {frames} frames"
     stored = StoredEncoder(

@@ -42,6 +42,7 @@ class EncoderProbe:
         if self._held is not None and config.steps(frames) > _EVERY_EPOCH * self._steps_per_epoch:
             images = len(self._held) * len(self._held.images)
             self._steps_between *= math.ceil(_EMBEDDING_COST * images / (_SHARE * frames))
+        self._compared = config.compare_with_start
         self._best_weights: dict[str, Any] | None = None
         self.curve = ProbeCurve()
         self.seconds = 0.0
@@ -72,13 +73,13 @@ class EncoderProbe:
         epoch = step / self._steps_per_epoch
         point = ProbeMeasured(epoch, error.relative, error.linear, error.angular, error.gripper)
         self.curve = self.curve.with_point(point)
-        if self._config.keep == "best" and self.curve.best is point:
+        if self._config.keep == "best" and self.curve.choose("best", self._compared).chosen_epoch == epoch:
             self._best_weights = {name: tensor.cpu().clone() for name, tensor in encoder.state_dict().items()}
         return point
 
     def choose_weights(self, encoder: Encoder) -> None:
         """At the end: give `encoder` the weights that `TrainConfig.keep` asks for, and note whose they are."""
-        self.curve = self.curve.choose(self._config.keep)
+        self.curve = self.curve.choose(self._config.keep, self._compared)
         if self._best_weights is not None:
             encoder.load_state_dict(self._best_weights)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,9 @@ from vinn_core.probe import ActionError, leave_one_demonstration_out
 from vinn_core.progress import StopRequest
 
 MOST_FRAMES = 600
-"""Of each camera: a few seconds to embed on a CPU."""
+"""Of each camera, while training: a few seconds to embed on a CPU."""
 FEWEST_DEMONSTRATIONS = 8
-"""Where fewer would fill MOST_FRAMES, this many are taken, each with gaps: an answer comes from another one."""
+"""Where fewer would fill the frames wanted, this many are taken, each with gaps: an answer comes from another one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,37 +38,64 @@ class HeldFrames:
     def __len__(self) -> int:
         return len(self.actions)
 
+    @property
+    def images_count(self) -> int:
+        """Of all cameras."""
+        return len(self) * len(self.images)
+
+    def embed(
+        self, encoder: FrameEncoder, stop: StopRequest, embedded: Callable[[int], None] = lambda done: None
+    ) -> dict[str, NDArray[np.float32]] | None:
+        """camera -> (N, F) features; None when asked to stop. `embedded` is told how many images are done.
+
+        Raises:
+            FloatingPointError: the encoder gives infinite or undefined features.
+        """
+        features, done = {}, 0
+        for camera, frames in self.images.items():
+            parts = []
+            for first in range(0, len(frames), BATCH):
+                if stop:
+                    return None
+                embedded(done)
+                parts.append(encoder.embed(frames[first : first + BATCH]))
+                done += len(parts[-1])
+            features[camera] = np.concatenate(parts)
+            if not np.isfinite(features[camera]).all():
+                raise FloatingPointError("infinite or undefined features")
+        return features
+
     def action_error(self, encoder: FrameEncoder, stop: StopRequest) -> ActionError | None:
         """How well an index of these frames alone would tell their actions; None when asked to stop. Deterministic.
 
         Raises:
             FloatingPointError: the encoder gives infinite or undefined features.
         """
-        config, features = IndexConfig(), {}
-        for camera, frames in self.images.items():
-            parts = []
-            for first in range(0, len(frames), BATCH):
-                if stop:
-                    return None
-                parts.append(encoder.embed(frames[first : first + BATCH]))
-            features[camera] = np.concatenate(parts)
-            if not np.isfinite(features[camera]).all():
-                raise FloatingPointError("infinite or undefined features")
+        config, features = IndexConfig(), self.embed(encoder, stop)
+        if features is None:
+            return None
         vectors = EmbeddingTransform.fit(features, self.proprioception, config).apply(features, self.proprioception)
         return leave_one_demonstration_out(vectors, self.episodes, self.actions, config.neighbours, config.temperature)
 
 
-def hold_frames(summaries: Sequence[EpisodeSummary], cameras: Sequence[str]) -> HeldFrames | None:
+def hold_frames(
+    summaries: Sequence[EpisodeSummary], cameras: Sequence[str], most_frames: int | None = None
+) -> HeldFrames | None:
     """Read evenly spaced demonstrations, whole where they are short; None when there are fewer than two.
+
+    Args:
+        most_frames: of each camera; default: MOST_FRAMES.
 
     Episodes marked as failed are no demonstrations. Deterministic.
 
     Raises:
         DatasetError: a file is damaged, or lacks a camera.
     """
+    most_frames = MOST_FRAMES if most_frames is None else most_frames
+    usable = [summary for summary in summaries if summary.success is not False]
     rows: list[tuple[EpisodeSummary, NDArray[np.int64]]] = []
     bodies, actions = [], []
-    for summary in _evenly_spaced([summary for summary in summaries if summary.success is not False]):
+    for summary in _evenly_spaced(usable, most_frames):
         kept, body, acted = motion_rows(summary)
         rows.append((summary, kept))
         bodies.append(body)
@@ -76,7 +103,7 @@ def hold_frames(summaries: Sequence[EpisodeSummary], cameras: Sequence[str]) -> 
     if sum(len(kept) > 0 for _, kept in rows) < 2:
         return None
     total = sum(len(kept) for _, kept in rows)
-    thinned = np.unique(np.linspace(0, total - 1, min(total, MOST_FRAMES)).round().astype(np.int64))
+    thinned = np.unique(np.linspace(0, total - 1, min(total, most_frames)).round().astype(np.int64))
     return HeldFrames(
         images={
             camera: np.concatenate([load_frames(summary.path, camera)[kept] for summary, kept in rows])[thinned]
@@ -90,10 +117,10 @@ def hold_frames(summaries: Sequence[EpisodeSummary], cameras: Sequence[str]) -> 
     )
 
 
-def _evenly_spaced(summaries: Sequence[EpisodeSummary]) -> list[EpisodeSummary]:
-    """As many as have MOST_FRAMES frames together, but at least FEWEST_DEMONSTRATIONS."""
+def _evenly_spaced(summaries: Sequence[EpisodeSummary], frames: int) -> list[EpisodeSummary]:
+    """As many as have so many frames together, but at least FEWEST_DEMONSTRATIONS."""
     if not summaries:
         return []
-    fit = int(MOST_FRAMES / np.mean([summary.length for summary in summaries]))
+    fit = int(frames / np.mean([summary.length for summary in summaries]))
     number = min(max(fit, FEWEST_DEMONSTRATIONS), len(summaries))
     return [summaries[place] for place in np.linspace(0, len(summaries) - 1, number).round().astype(int)]

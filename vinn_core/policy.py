@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vinn_core.config import PolicyConfig
 from vinn_core.episode import Action, Episode, Observation
@@ -69,6 +70,46 @@ class Policy(Protocol):
     def act(self, observation: Observation) -> Decision: ...
 
 
+@dataclass(frozen=True, eq=False)
+class Retrieval:
+    """What the recorded frames near an embedding say; the attributes are as those of `Decision`.
+
+    Attributes:
+        twist: (6,) float64, see `Action`.
+    """
+
+    twist: NDArray[np.float64]
+    open_vote: float
+    neighbours: tuple[Neighbour, ...]
+    search_ms: float
+
+
+def retrieve(index: EmbeddingIndex, embedding: NDArray[np.float32], config: PolicyConfig) -> Retrieval:
+    """Locally weighted regression over the recorded frames nearest to an (E,) embedding, see `VinnPolicy`."""
+    started = perf_counter()
+    space = index.space(config.metric)
+    linear = config.regression == "linear"
+    wanted = max(config.fitted_frames, config.neighbours) if linear else config.neighbours
+    found = space.query(space.project(embedding), wanted)
+    search_ms = (perf_counter() - started) * 1e3
+
+    rows = np.array([row for row, _ in found])
+    distances = np.array([distance for _, distance in found])
+    actions = index.actions[rows].astype(np.float64)
+    k = min(config.neighbours, len(found))
+    weights = softmin_weights(distances[:k], config.temperature)
+    shares = weights
+    if linear:
+        around = softmin_weights(distances, _FIT_TEMPERATURE)
+        shares = local_linear_weights(index.embeddings[rows] - embedding, around, config.ridge)
+    neighbours = tuple(
+        Neighbour(int(index.episodes[row]), int(index.steps[row]), distance, float(weight))
+        for (row, distance), weight in zip(found[:k], weights, strict=True)
+    )
+    open_vote = float(weights @ index.wants_open(rows[:k], config.gripper_lookahead))
+    return Retrieval(shares @ actions[: len(shares), :6], open_vote, neighbours, search_ms)
+
+
 class VinnPolicy:
     """Locally weighted regression over the nearest recorded frames (VINN, section 3.3).
 
@@ -103,33 +144,12 @@ class VinnPolicy:
 
     def act(self, observation: Observation) -> Decision:
         """Raises DatasetError when the observation lacks one of `cameras`."""
-        config = self.config
         started = perf_counter()
         embedding = self._embedder.embed(observation)
-        encoded = perf_counter()
-        space = self._index.space(config.metric)
-        vector = space.project(embedding)
-        linear = config.regression == "linear"
-        found = space.query(vector, max(config.fitted_frames, config.neighbours) if linear else config.neighbours)
-        searched = perf_counter()
-
-        rows = np.array([row for row, _ in found])
-        distances = np.array([distance for _, distance in found])
-        actions = self._index.actions[rows].astype(np.float64)
-        k = min(config.neighbours, len(found))
-        weights = softmin_weights(distances[:k], config.temperature)
-        shares = weights
-        if linear:
-            around = softmin_weights(distances, _FIT_TEMPERATURE)
-            shares = local_linear_weights(self._index.embeddings[rows] - embedding, around, config.ridge)
-        twist = shares @ actions[: len(shares), :6]
-        open_vote = float(weights @ self._index.wants_open(rows[:k], config.gripper_lookahead))
-        action = Action(twist.astype(np.float32), self._gripper(observation, open_vote))
-        neighbours = tuple(
-            Neighbour(int(self._index.episodes[row]), int(self._index.steps[row]), distance, float(weight))
-            for (row, distance), weight in zip(found[:k], weights, strict=True)
-        )
-        return Decision(action, neighbours, open_vote, (encoded - started) * 1e3, (searched - encoded) * 1e3)
+        encode_ms = (perf_counter() - started) * 1e3
+        retrieval = retrieve(self._index, embedding, self.config)
+        action = Action(retrieval.twist.astype(np.float32), self._gripper(observation, retrieval.open_vote))
+        return Decision(action, retrieval.neighbours, retrieval.open_vote, encode_ms, retrieval.search_ms)
 
     def _gripper(self, observation: Observation, open_vote: float) -> float:
         """The gripper command, 1.0 or 0.0; an undecided vote leaves it as it is."""

@@ -22,6 +22,7 @@ from vinn_core.byol import Byol, StepResult, learning_rate, target_decay
 from vinn_core.config import TrainConfig
 from vinn_core.dataset import Dataset, EpisodeSummary, load_frames
 from vinn_core.encoder import create_encoder, images_to_tensor, save_encoder
+from vinn_core.encoder_choice import compare_with_start
 from vinn_core.encoder_probe import EncoderProbe
 from vinn_core.errors import DatasetError, EncoderError
 from vinn_core.held_frames import HeldFrames, hold_frames
@@ -73,6 +74,7 @@ def train_on_workspace(
         resume,
         dataset_fingerprint="+".join(summary.fingerprint for summary in summaries),
         held=held,
+        demonstrations=[summary for summary in summaries if summary.success is not False],
     )
 
 
@@ -98,8 +100,12 @@ def train(
     resume: bool = False,
     dataset_fingerprint: str = "",
     held: HeldFrames | None = None,
+    demonstrations: Sequence[EpisodeSummary] = (),
 ) -> dict[str, Any]:
-    """Train an encoder on `frames` (N, H, W, 3) uint8 RGB and write it into `folder`; `held` are probed.
+    """Train an encoder on `frames` (N, H, W, 3) uint8 RGB and write it into `folder`.
+
+    Args:
+        held: are probed while training. demonstrations: on these, start and trained weights are compared at its end.
 
     A checkpoint is kept every half minute and when `stop` is set; `resume` goes on from it and, on a CPU and without a
     time limit, ends bit-equal to a run that was never stopped. With 0 epochs the start weights are written as they are.
@@ -109,7 +115,7 @@ def train(
         before the first step, "probe" is `ProbeCurve.to_dict`. And, unless stopped, {"origin", "fingerprint"}.
 
     Raises:
-        DatasetError: there are no frames.
+        DatasetError: there are no frames, or a demonstration is damaged.
         EncoderError: the start weights cannot be had, the disk is full, nothing to resume, the checkpoint belongs to
             other settings or episodes, the GPU's memory is too small, or the loss is no longer finite.
     """
@@ -122,11 +128,10 @@ def train(
         run.files.start()
     report(Message(f"Training starts from: {run.encoder.weights_origin}."))
     run.go(report, stop)
-    if not run.unfinished:
-        run.choose_weights(report)
+    stopped = run.unfinished or not run.choose_weights(demonstrations, report, stop)
     result: dict[str, Any] = {
         "name": folder.name,
-        "stopped": run.unfinished,
+        "stopped": stopped,
         "frames": len(frames),
         "steps": run.step,
         "seconds": run.seconds,
@@ -134,7 +139,7 @@ def train(
         "collapse": run.collapse,
         "probe": run.probe.curve.to_dict(),
     }
-    if run.unfinished:
+    if stopped:
         run.save_checkpoint()
         return result
     curve = run.probe.curve if run.probe.curve.points else None
@@ -227,16 +232,32 @@ class _Run:
         if point is not None:
             report(point)
 
-    def choose_weights(self, report: Report) -> None:
-        """At the end: put the weights to keep into the encoder, and say what a person may not expect."""
+    def choose_weights(self, demonstrations: Sequence[EpisodeSummary], report: Report, stop: StopRequest) -> bool:
+        """At the end: put the weights to keep into the encoder, and say what a person may not expect.
+
+        False when asked to stop meanwhile; a resumed run chooses again.
+        """
         if self.probe.out_of_patience:
             report(StageProgress(_STAGE, self.step, self.step, "step", 0.0))
             epochs = f"{self._config.patience} epochs"
             report(Message(f"Training ended early: the action error did not become smaller for {epochs}."))
         self.probe.choose_weights(self.encoder)
+        if self._config.compare_with_start and self.step and demonstrations:
+            start = create_encoder(self._config.encoder, self._config.seed, self._config.cameras).to(self._device)
+            try:
+                errors = compare_with_start(demonstrations, start, self.encoder, report, stop)
+            except FloatingPointError as error:
+                raise self._divergence(f"the encoder gives {error}") from error
+            if stop:
+                return False
+            if errors is not None:
+                self.probe.curve = self.probe.curve.with_comparison(errors)
+                if errors.training_made_it_worse:
+                    self.encoder.load_state_dict(start.state_dict())
         if self.probe.curve.chosen_epoch == 0:
-            text = "BYOL did not improve the action error on this data; the start weights were kept."
-            report(Message(text, "warning"))
+            made = "made the policy worse" if self.probe.curve.held_out else "did not improve the action error"
+            report(Message(f"BYOL {made} on this data; the start weights were kept.", "warning"))
+        return True
 
     @property
     def _epoch(self) -> float:

@@ -38,6 +38,7 @@ _OPTIONS = {
     "batch_size": "--batch-size",
     "learning_rate": "--learning-rate",
     "keep": "--keep",
+    "compare_with_start": "--compare-with-start",
     "patience": "--patience",
     "seed": "--seed",
 }
@@ -76,6 +77,10 @@ class AdvancedTraining(QWidget):
         self.keep = QComboBox(self)
         self.keep.addItems(list(KEEP))
         self.keep.setToolTip("Whose weights are stored: those of the epoch with the smallest action error, or the last")
+        self.compare_with_start = QCheckBox("Unless worse than the start weights", self)
+        self.compare_with_start.setToolTip(
+            "At the end, go back to the start weights if training made the policy worse on demonstrations left out"
+        )
         self.patience = QSpinBox(self)
         self.patience.setRange(0, 10_000)
         self.patience.setSpecialValueText("no end")
@@ -102,6 +107,7 @@ class AdvancedTraining(QWidget):
         rows.addRow("Batch size", self.batch_size)
         rows.addRow("Learning rate", self.learning_rate)
         rows.addRow("Keep weights", self.keep)
+        rows.addRow("", self.compare_with_start)
         rows.addRow("Patience", self.patience)
         rows.addRow("Seed", self.seed)
         for signal in (
@@ -114,6 +120,7 @@ class AdvancedTraining(QWidget):
             self.batch_size.valueChanged,
             self.learning_rate.textChanged,
             self.keep.currentIndexChanged,
+            self.compare_with_start.toggled,
             self.patience.valueChanged,
             self.seed.valueChanged,
             *(box.toggled for box in self.cameras.values()),
@@ -134,6 +141,7 @@ class AdvancedTraining(QWidget):
         self.batch_size.setValue(config.batch_size)
         self.learning_rate.setText(f"{config.learning_rate:g}")
         self.keep.setCurrentText(config.keep)
+        self.compare_with_start.setChecked(config.compare_with_start)
         self.patience.setValue(config.patience)
         self.seed.setValue(config.seed)
         for camera, box in self.cameras.items():
@@ -161,6 +169,7 @@ class AdvancedTraining(QWidget):
             batch_size=self.batch_size.value(),
             learning_rate=learning_rate,
             keep=self.keep.currentText(),
+            compare_with_start=self.compare_with_start.isChecked(),
             patience=self.patience.value(),
             seed=self.seed.value(),
             cameras=tuple(camera for camera, box in self.cameras.items() if box.isChecked()),
@@ -172,7 +181,11 @@ class AdvancedTraining(QWidget):
         arguments = ["--name", self.name.text().strip(), "--preset", self._preset]
         for setting, option in _OPTIONS.items():
             value = getattr(config, setting)
-            if value != getattr(base, setting):
+            if value == getattr(base, setting):
+                continue
+            if isinstance(value, bool):
+                arguments.append(option if value else f"--no-{option.removeprefix('--')}")
+            else:
                 arguments += [option, f"{value:g}" if isinstance(value, float) else str(value)]
         if config.cameras != base.cameras:
             for camera in config.cameras:

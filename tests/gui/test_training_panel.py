@@ -148,6 +148,7 @@ def test_every_setting_is_understood_by_the_command_line(ready: Bench) -> None:
     advanced.batch_size.setValue(8)
     advanced.learning_rate.setText("0.005")
     advanced.keep.setCurrentText("best")
+    advanced.compare_with_start.setChecked(False)
     advanced.patience.setValue(2)
     advanced.seed.setValue(5)
     ready.press()
@@ -155,8 +156,11 @@ def test_every_setting_is_understood_by_the_command_line(ready: Bench) -> None:
     assert (options.backbone, options.weights, options.epochs, options.max_minutes) == ("resnet18", "random", 3, 1.5)
     assert (options.fewest_steps, options.batch_size) == (40, 8)
     assert (options.learning_rate, options.seed) == (0.005, 5)
-    assert (options.keep, options.patience) == ("best", 2)
+    assert (options.keep, options.compare_with_start, options.patience) == ("best", False, 2)
     assert options.index
+    advanced.show_preset("paper")
+    advanced.compare_with_start.setChecked(True)
+    assert "--compare-with-start" in advanced.arguments()
 
 
 @pytest.mark.parametrize("learning_rate", ["", "fast", "2", "nan"])
@@ -353,6 +357,7 @@ def test_a_rebuild_asked_for_elsewhere_without_an_encoder_says_what_to_do(ready:
 def test_the_measured_speed_makes_the_next_estimate(ready: Bench) -> None:
     ready.panel.advanced.epochs.setValue(60)
     ready.panel.advanced.fewest_steps.setValue(0)
+    ready.panel.advanced.compare_with_start.setChecked(False)
     before = ready.panel.explanation.text()
     ready.press()
     ready.job.tell(TrainingMetrics(1, 1.0, 1.0, 1.0, 1e-4, 1.0), JobFinished({}))
