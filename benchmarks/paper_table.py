@@ -42,7 +42,7 @@ from vinn_core.workspace import Workspace
 FIRST_SEED = 10_000
 HEADLINE = ("ours", "frozen")
 CURVE_TASK = "lift"
-ENCODERS_COMPARED = ("ours_random", "frozen", "ours")
+ENCODERS_COMPARED = ("ours_random", "frozen", "ours", "always_byol")
 ALL_COMPARED_UNDER = ("none", "varied")
 """The looks of the whole table; under the others only the encoders are compared."""
 PROBED_ON = (("lift", "varied"), ("push", "varied"))
@@ -82,6 +82,7 @@ METHODS = {
     "ours_random": Method("Ours, random encoder", "random", "default"),
     "frozen": Method("Ours, frozen features", "frozen", "default"),
     "ours": Method("Ours", "byol", "default"),
+    "always_byol": Method("Ours, BYOL kept even where it made the policy worse", "always_byol", "default"),
     "plain_one_epoch": Method("Plain VINN, our BYOL, one epoch", "one_epoch", "plain"),
     "plain_global": Method("Plain VINN, frozen, global pooling", "global", "plain"),
     "plain_byol_global": Method("Plain VINN, our BYOL, global pooling", "byol_global", "plain"),
@@ -170,11 +171,11 @@ def _clone_file(path: Path, cell: Cell) -> Path:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Which cells are measured, the most telling first."""
+    """Which cells are measured, the most telling first; `methods` None: those that a look is meant for."""
 
     tasks: Sequence[str]
     looks: Sequence[str]
-    methods: Sequence[str]
+    methods: Sequence[str] | None
     demonstrations: Sequence[int]
     rollouts: int
     curve: Sequence[int] = (10, 25, 50, 100, 200)
@@ -185,7 +186,7 @@ class _Plan:
 
     def cells(self) -> Iterator[Cell]:
         most = max(self.demonstrations)
-        headline = [method for method in HEADLINE if method in self.methods]
+        headline = [method for method in HEADLINE if self.methods is None or method in self.methods]
         looks = [look for look in self.looks if look in ALL_COMPARED_UNDER]
         for look in looks:
             for task in self.tasks:
@@ -194,9 +195,8 @@ class _Plan:
         for demonstrations in self.demonstrations:
             for look in self.looks:
                 for task in self.tasks:
-                    for method in self.methods:
-                        if look in looks or method in ENCODERS_COMPARED:
-                            yield Cell(task, look, demonstrations, method, self.rollouts)
+                    for method in self.methods or (MAIN if look in looks else ENCODERS_COMPARED):
+                        yield Cell(task, look, demonstrations, method, self.rollouts)
         for look in looks if CURVE_TASK in self.tasks else ():
             for method in headline:
                 for demonstrations in self.curve:
@@ -294,7 +294,12 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="lift and door, look none, 10 demonstrations, 4 rollouts")
     parser.add_argument("--task", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--look", nargs="+", choices=LOOKS, default=LOOKS)
-    parser.add_argument("--method", nargs="+", choices=tuple(METHODS), default=MAIN)
+    parser.add_argument(
+        "--method",
+        nargs="+",
+        choices=tuple(METHODS),
+        help="default: all; among distractors, encoders only",
+    )
     parser.add_argument("--demonstrations", nargs="+", type=int, default=(100, 25))
     parser.add_argument("--rollouts", type=int, default=50, help="of each cell; 0: only tell what was measured before")
     parser.add_argument(
