@@ -77,7 +77,7 @@ class AdvancedTraining(QWidget):
         self.keep = QComboBox(self)
         self.keep.addItems(list(KEEP))
         self.keep.setToolTip("Whose weights are stored: those of the epoch with the smallest action error, or the last")
-        self.compare_with_start = QCheckBox("Unless worse than the start weights", self)
+        self.compare_with_start = QCheckBox("Unless worse than at start", self)
         self.compare_with_start.setToolTip(
             "At the end, go back to the start weights if training made the policy worse on demonstrations left out"
         )
