@@ -120,10 +120,11 @@ class TrainConfig(JsonConfig):
         colour_strength: strength of photometric augmentation, 1 is the default.
         frozen_stages: first stages of the backbone that keep their start weights.
         fix_batchnorm: batch norm of the backbone keeps the statistics of its start weights.
-        keep: whose weights are stored, "last" or "best": those of the epoch, start weights included, with the smallest
-            action error (`vinn_core.held_frames`). compare_with_start: at the end, go back to the start weights
-            if training made the policy clearly worse on demonstrations left out (`vinn_core.encoder_choice`).
-            patience: stop after so many epochs without a smaller one; 0: never.
+        keep: whose weights are stored, "last" or "best": those of the epoch with the smallest action error
+            (`vinn_core.held_frames`), the start weights included unless they are compared at the end.
+        compare_with_start: at the end, go back to the start weights if after training the policy errs clearly more on
+            demonstrations left out (`vinn_core.encoder_choice`).
+        patience: stop after so many epochs without a smaller action error; 0: never.
         seed: of initialisation, batches and augmentation. device: "auto", "cpu", "cuda" or "mps".
     """
 

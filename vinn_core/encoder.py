@@ -137,7 +137,8 @@ def save_encoder(
     if train.epochs == 0:
         training = "not trained"
     elif probe is not None and probe.chosen_epoch == 0:
-        training = "kept, as BYOL made it worse" if probe.held_out else "kept, as BYOL did not improve the action error"
+        reason = "the policy errs more after BYOL" if probe.held_out else "BYOL did not improve the action error"
+        training = f"kept, as {reason}"
     else:
         training = f"fine-tuned by BYOL on {frames} frames"
     stored = StoredEncoder(

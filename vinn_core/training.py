@@ -104,11 +104,11 @@ def train(
 ) -> dict[str, Any]:
     """Train an encoder on `frames` (N, H, W, 3) uint8 RGB and write it into `folder`.
 
-    Args:
-        held: are probed while training. demonstrations: on these, start and trained weights are compared at its end.
-
     A checkpoint is kept every half minute and when `stop` is set; `resume` goes on from it and, on a CPU and without a
     time limit, ends bit-equal to a run that was never stopped. With 0 epochs the start weights are written as they are.
+
+    Args:
+        held: are probed while training. demonstrations: on these, start and trained weights are compared at its end.
 
     Returns:
         {"name", "stopped", "frames", "steps", "seconds", "loss", "collapse", "probe"}; "loss" and "collapse" are None
@@ -254,9 +254,12 @@ class _Run:
                 self.probe.curve = self.probe.curve.with_comparison(errors)
                 if errors.training_made_it_worse:
                     self.encoder.load_state_dict(start.state_dict())
-        if self.probe.curve.chosen_epoch == 0:
-            made = "made the policy worse" if self.probe.curve.held_out else "did not improve the action error"
-            report(Message(f"BYOL {made} on this data; the start weights were kept.", "warning"))
+        if self.probe.curve.held_out and self.probe.curve.chosen_epoch == 0:
+            text = "After BYOL the policy errs more on demonstrations it does not know; the start weights were kept."
+            report(Message(text, "warning"))
+        elif self.probe.curve.chosen_epoch == 0:
+            text = "BYOL did not improve the action error on this data; the start weights were kept."
+            report(Message(text, "warning"))
         return True
 
     @property

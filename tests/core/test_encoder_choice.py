@@ -163,9 +163,11 @@ START = create_encoder(SMALL.encoder, SMALL.seed).fingerprint
 def test_start_weights_are_kept_and_said_so_when_training_made_it_worse(run: Run) -> None:
     result = run(HeldOutErrors(0.059, 0.0624))
     assert result["fingerprint"] == START
-    assert run.warnings == ["BYOL made the policy worse on this data; the start weights were kept."]
+    assert run.warnings == [
+        "After BYOL the policy errs more on demonstrations it does not know; the start weights were kept."
+    ]
     stored = read_stored_encoder(run.workspace.encoders_folder / "mine")
-    assert stored.origin == "random initialisation, kept, as BYOL made it worse"
+    assert stored.origin == "random initialisation, kept, as the policy errs more after BYOL"
     assert stored.probe is not None
     assert stored.probe.held_out == HeldOutErrors(0.059, 0.0624)
     assert stored.probe.in_words() == (
