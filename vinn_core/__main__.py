@@ -254,7 +254,7 @@ def _parser() -> argparse.ArgumentParser:
         "--compare-with-start",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="at the end, go back to the start weights if training made it worse on demonstrations left out",
+        help="at the end, go back to the start weights if the policy errs clearly more with the trained ones",
     )
     train.add_argument("--patience", type=int, help="end after so many epochs without a smaller action error; 0: never")
     train.add_argument("--seed", type=at_least(0, int))

@@ -33,7 +33,10 @@ _LOOKS = "none", "varied"
 
 
 def encoders_compared(preset: TrainConfig) -> dict[str, TrainConfig]:
-    """The encoders of the report, alike but for their weights: trained by BYOL, its start weights, and random ones."""
+    """The encoders of the report, alike but for their weights: trained by BYOL, its start weights, and random ones.
+
+    Where training did harm, the first is its start weights too; its "origin" tells.
+    """
     untrained = replace(preset, epochs=0)
     return {
         "success_rate_random_encoder": replace(untrained, start_weights="random"),

@@ -29,22 +29,21 @@ class EncoderProbe:
     It draws no random numbers and leaves the weights and statistics of the encoder as they are.
 
     Args:
-        held: what is asked; None: nothing ever is. frames: how many are trained on.
+        held: what is asked; None: nothing ever is. frames: how many are trained on. start_counts: see `ProbeCurve`.
 
     Attributes:
         curve: what was measured so far. seconds: spent on that [s].
     """
 
-    def __init__(self, held: HeldFrames | None, config: TrainConfig, frames: int) -> None:
+    def __init__(self, held: HeldFrames | None, config: TrainConfig, frames: int, start_counts: bool = True) -> None:
         self._held = held if config.epochs else None
         self._config = config
         self._steps_per_epoch = self._steps_between = config.steps_per_epoch(frames)
         if self._held is not None and config.steps(frames) > _EVERY_EPOCH * self._steps_per_epoch:
             images = len(self._held) * len(self._held.images)
             self._steps_between *= math.ceil(_EMBEDDING_COST * images / (_SHARE * frames))
-        self._compared = config.compare_with_start
         self._best_weights: dict[str, Any] | None = None
-        self.curve = ProbeCurve()
+        self.curve = ProbeCurve(start_counts=start_counts)
         self.seconds = 0.0
 
     def is_due(self, step: int, at_end: bool) -> bool:
@@ -73,13 +72,13 @@ class EncoderProbe:
         epoch = step / self._steps_per_epoch
         point = ProbeMeasured(epoch, error.relative, error.linear, error.angular, error.gripper)
         self.curve = self.curve.with_point(point)
-        if self._config.keep == "best" and self.curve.choose("best", self._compared).chosen_epoch == epoch:
+        if self._config.keep == "best" and self.curve.best is point:
             self._best_weights = {name: tensor.cpu().clone() for name, tensor in encoder.state_dict().items()}
         return point
 
     def choose_weights(self, encoder: Encoder) -> None:
         """At the end: give `encoder` the weights that `TrainConfig.keep` asks for, and note whose they are."""
-        self.curve = self.curve.choose(self._config.keep, self._compared)
+        self.curve = self.curve.choose(self._config.keep)
         if self._best_weights is not None:
             encoder.load_state_dict(self._best_weights)
 

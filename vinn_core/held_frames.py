@@ -17,8 +17,10 @@ from vinn_core.progress import StopRequest
 
 MOST_FRAMES = 600
 """Of each camera, while training: a few seconds to embed on a CPU."""
+MOST_COMPARED_FRAMES = 5000
+"""Likewise, in the comparison at the end of a training: half a minute to embed on a CPU."""
 FEWEST_DEMONSTRATIONS = 8
-"""Where fewer would fill the frames wanted, this many are taken, each with gaps: an answer comes from another one."""
+"""Where fewer would fill the former, this many are taken, each with gaps: an answer comes from another one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +81,18 @@ class HeldFrames:
 
 
 def hold_frames(
-    summaries: Sequence[EpisodeSummary], cameras: Sequence[str], most_frames: int | None = None
+    summaries: Sequence[EpisodeSummary],
+    cameras: Sequence[str],
+    most_frames: int | None = None,
+    fewest_demonstrations: int = FEWEST_DEMONSTRATIONS,
 ) -> HeldFrames | None:
     """Read evenly spaced demonstrations, whole where they are short; None when there are fewer than two.
 
-    Args:
-        most_frames: of each camera; default: MOST_FRAMES.
-
     Episodes marked as failed are no demonstrations. Deterministic.
+
+    Args:
+        most_frames: of each camera; default: MOST_FRAMES. fewest_demonstrations: are taken even where whole ones would
+            be more frames than that.
 
     Raises:
         DatasetError: a file is damaged, or lacks a camera.
@@ -95,7 +101,7 @@ def hold_frames(
     usable = [summary for summary in summaries if summary.success is not False]
     rows: list[tuple[EpisodeSummary, NDArray[np.int64]]] = []
     bodies, actions = [], []
-    for summary in _evenly_spaced(usable, most_frames):
+    for summary in _evenly_spaced(usable, most_frames, fewest_demonstrations):
         kept, body, acted = motion_rows(summary)
         rows.append((summary, kept))
         bodies.append(body)
@@ -117,10 +123,10 @@ def hold_frames(
     )
 
 
-def _evenly_spaced(summaries: Sequence[EpisodeSummary], frames: int) -> list[EpisodeSummary]:
-    """As many as have so many frames together, but at least FEWEST_DEMONSTRATIONS."""
+def _evenly_spaced(summaries: Sequence[EpisodeSummary], frames: int, fewest: int) -> list[EpisodeSummary]:
+    """As many as have so many frames together, but at least `fewest`."""
     if not summaries:
         return []
     fit = int(frames / np.mean([summary.length for summary in summaries]))
-    number = min(max(fit, FEWEST_DEMONSTRATIONS), len(summaries))
+    number = min(max(fit, fewest), len(summaries))
     return [summaries[place] for place in np.linspace(0, len(summaries) - 1, number).round().astype(int)]

@@ -70,13 +70,10 @@ def leave_one_demonstration_out(
         near = np.argpartition(distances, k - 1, axis=1)[:, :k]
         weights = softmin_weights_of_rows(np.take_along_axis(distances, near, axis=1), temperature)
         predicted[part] = np.einsum("qk,qka->qa", weights, actions[near])
-    return action_error(predicted, actions[asked], actions.std(axis=0))
+    return _compare(predicted, actions[asked], actions.std(axis=0))
 
 
-def action_error(
-    predicted: NDArray[np.float64], wanted: NDArray[np.floating], spread: NDArray[np.floating]
-) -> ActionError:
-    """The error of (Q, 7) predicted actions, by `spread` (7,), the standard deviation of each dimension."""
+def _compare(predicted: NDArray[np.float64], wanted: NDArray[np.float64], spread: NDArray[np.float64]) -> ActionError:
     errors = predicted - wanted
     judged = spread > CONSTANT_ACTION
     scaled = errors[:, judged] / spread[judged]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -28,6 +28,11 @@ class HeldOutErrors:
         """Clearly, by more than what shows in success."""
         return self.trained > CLEARLY_WORSE * self.start
 
+    def in_words(self) -> str:
+        """ "velocity error on demonstrations left out of the index 59 -> 62 mm/s"."""
+        start, trained = (f"{1000 * error:.3g}" for error in (self.start, self.trained))
+        return f"velocity error on demonstrations left out of the index {start} -> {trained} mm/s"
+
 
 @dataclass(frozen=True)
 class ProbeCurve:
@@ -36,25 +41,27 @@ class ProbeCurve:
     Attributes:
         points: in the order of their epochs; the first is that of the start weights.
         chosen_epoch: whose weights were stored, 0 for the start weights; None while training, or without a probe.
-        held_out: the comparison of start and trained weights at the end; None when they were not compared.
+        start_counts: whether the start weights are among those to choose from; not where they are compared at the end.
+        held_out: that comparison; None without one.
     """
 
     points: tuple[ProbeMeasured, ...] = ()
     chosen_epoch: float | None = None
+    start_counts: bool = True
     held_out: HeldOutErrors | None = None
 
     @property
     def best(self) -> ProbeMeasured | None:
         """The point of the smallest relative error, the first of equals; None when nothing was measured."""
-        return _smallest(self.points)
+        candidates = self.points if self.start_counts else self.points[1:]
+        return min(candidates, key=lambda point: point.relative, default=None)
 
     def with_point(self, point: ProbeMeasured) -> Self:
         return replace(self, points=(*self.points, point))
 
-    def choose(self, keep: str, compared: bool = False) -> Self:
-        """With the `chosen_epoch` that `TrainConfig.keep` asks for; never the start where that is `compared` later."""
-        points = self.points[1:] if compared else self.points
-        chosen = _smallest(points) if keep == "best" else next(reversed(points), None)
+    def choose(self, keep: str) -> Self:
+        """With the `chosen_epoch` that `TrainConfig.keep` asks for."""
+        chosen = self.best if keep == "best" else next(reversed(self.points), None)
         return replace(self, chosen_epoch=chosen.epoch if chosen else None)
 
     def with_comparison(self, errors: HeldOutErrors) -> Self:
@@ -73,10 +80,11 @@ class ProbeCurve:
         last = self.points[-1].epoch
         what = "trained" if chosen.epoch == last else f"epoch {chosen.epoch:g} of {last:g}, the best"
         if self.held_out is not None:
-            start, trained = (f"{1000 * error:.3g}" for error in (self.held_out.start, self.held_out.trained))
             if chosen.epoch == 0:
-                what = "trained, so the start weights were kept"
-            return f"linear error on held-out demonstrations {start} -> {trained} mm/s (start weights -> {what})"
+                what = "trained; the start weights were kept"
+            elif self.held_out.trained > self.held_out.start:
+                what += "; too small a difference to matter"
+            return f"{self.held_out.in_words()} (start weights -> {what})"
         if chosen.epoch == 0:
             return f"action error {chosen.relative:.2f} (start weights, which were kept)"
         return f"action error {self.points[0].relative:.2f} -> {chosen.relative:.2f} (start weights -> {what})"
@@ -85,6 +93,7 @@ class ProbeCurve:
         return {
             "points": [asdict(point) for point in self.points],
             "chosen_epoch": self.chosen_epoch,
+            "start_counts": self.start_counts,
             "held_out": asdict(self.held_out) if self.held_out else None,
         }
 
@@ -95,9 +104,6 @@ class ProbeCurve:
         return cls(
             tuple(ProbeMeasured(**point) for point in values["points"]),
             values["chosen_epoch"],
+            values.get("start_counts", True),
             HeldOutErrors(**held_out) if held_out else None,
         )
-
-
-def _smallest(points: Sequence[ProbeMeasured]) -> ProbeMeasured | None:
-    return min(points, key=lambda point: point.relative, default=None)

@@ -22,7 +22,7 @@ from vinn_core.byol import Byol, StepResult, learning_rate, target_decay
 from vinn_core.config import TrainConfig
 from vinn_core.dataset import Dataset, EpisodeSummary, load_frames
 from vinn_core.encoder import create_encoder, images_to_tensor, save_encoder
-from vinn_core.encoder_choice import compare_with_start
+from vinn_core.encoder_choice import FEWEST_DEMONSTRATIONS, compare_with_start
 from vinn_core.encoder_probe import EncoderProbe
 from vinn_core.errors import DatasetError, EncoderError
 from vinn_core.held_frames import HeldFrames, hold_frames
@@ -121,14 +121,14 @@ def train(
     """
     if len(frames) == 0:
         raise DatasetError("There are no frames to train on. Record at least one demonstration, then train.")
-    run = _Run(frames, config, folder, dataset_fingerprint, held)
+    run = _Run(frames, config, folder, dataset_fingerprint, held, demonstrations)
     if resume:
         run.load_checkpoint()
     else:
         run.files.start()
     report(Message(f"Training starts from: {run.encoder.weights_origin}."))
     run.go(report, stop)
-    stopped = run.unfinished or not run.choose_weights(demonstrations, report, stop)
+    stopped = run.unfinished or not run.choose_weights(report, stop)
     result: dict[str, Any] = {
         "name": folder.name,
         "stopped": stopped,
@@ -142,7 +142,7 @@ def train(
     if stopped:
         run.save_checkpoint()
         return result
-    curve = run.probe.curve if run.probe.curve.points else None
+    curve = run.probe.curve if run.probe.curve.points or run.probe.curve.held_out else None
     stored = save_encoder(run.encoder.cpu(), folder, config, len(frames), curve)
     run.files.checkpoint.unlink(missing_ok=True)
     return {**result, "origin": stored.origin, "fingerprint": stored.fingerprint}
@@ -158,8 +158,11 @@ class _Run:
         folder: Path,
         dataset_fingerprint: str,
         held: HeldFrames | None,
+        demonstrations: Sequence[EpisodeSummary],
     ) -> None:
         self._frames = frames
+        wanted = config.compare_with_start and config.epochs > 0
+        self._compared = demonstrations if wanted and len(demonstrations) >= FEWEST_DEMONSTRATIONS else ()
         self._config = config
         self._folder = folder
         self.files = TrainingFiles(folder)
@@ -181,7 +184,7 @@ class _Run:
         self.seconds = 0.0
         self.loss: float | None = None
         self.collapse: float | None = None
-        self.probe = EncoderProbe(held, config, len(frames))
+        self.probe = EncoderProbe(held, config, len(frames), start_counts=not self._compared)
 
     @property
     def unfinished(self) -> bool:
@@ -232,7 +235,7 @@ class _Run:
         if point is not None:
             report(point)
 
-    def choose_weights(self, demonstrations: Sequence[EpisodeSummary], report: Report, stop: StopRequest) -> bool:
+    def choose_weights(self, report: Report, stop: StopRequest) -> bool:
         """At the end: put the weights to keep into the encoder, and say what a person may not expect.
 
         False when asked to stop meanwhile; a resumed run chooses again.
@@ -242,24 +245,32 @@ class _Run:
             epochs = f"{self._config.patience} epochs"
             report(Message(f"Training ended early: the action error did not become smaller for {epochs}."))
         self.probe.choose_weights(self.encoder)
-        if self._config.compare_with_start and self.step and demonstrations:
-            start = create_encoder(self._config.encoder, self._config.seed, self._config.cameras).to(self._device)
-            try:
-                errors = compare_with_start(demonstrations, start, self.encoder, report, stop)
-            except FloatingPointError as error:
-                raise self._divergence(f"the encoder gives {error}") from error
-            if stop:
-                return False
-            if errors is not None:
-                self.probe.curve = self.probe.curve.with_comparison(errors)
-                if errors.training_made_it_worse:
-                    self.encoder.load_state_dict(start.state_dict())
-        if self.probe.curve.held_out and self.probe.curve.chosen_epoch == 0:
-            text = "After BYOL the policy errs more on demonstrations it does not know; the start weights were kept."
-            report(Message(text, "warning"))
-        elif self.probe.curve.chosen_epoch == 0:
+        if self._compared:
+            return self._compare_with_start(report, stop)
+        if self.probe.curve.chosen_epoch == 0:
             text = "BYOL did not improve the action error on this data; the start weights were kept."
             report(Message(text, "warning"))
+        return True
+
+    def _compare_with_start(self, report: Report, stop: StopRequest) -> bool:
+        """Go back to the start weights if the trained ones do clearly worse; False when asked to stop meanwhile."""
+        config = self._config
+        self.save_checkpoint()
+        try:
+            start = create_encoder(config.encoder, config.seed, config.cameras).to(self._device)
+            errors = compare_with_start(self._compared, start, self.encoder, report, stop)
+        except FloatingPointError as error:
+            raise self._divergence(f"the encoder gives {error}") from error
+        except (DatasetError, EncoderError, torch.cuda.OutOfMemoryError) as error:
+            text = f"Start and trained weights could not be compared; the trained ones are kept. {error}"
+            report(Message(text, "warning"))
+            return True
+        if errors is None:
+            return False
+        self.probe.curve = self.probe.curve.with_comparison(errors)
+        if errors.training_made_it_worse:
+            self.encoder.load_state_dict(start.state_dict())
+            report(Message(f"BYOL did harm on this data: {errors.in_words()}. The start weights were kept.", "warning"))
         return True
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSettings
 
 from vinn_core.config import TrainConfig
+from vinn_core.held_frames import MOST_COMPARED_FRAMES
 
 _USUAL_SPEED = {
     "efficientnet_lite0": {0: 41.0, 2: 58.0, 4: 99.0},
@@ -26,7 +27,9 @@ def estimate_s(config: TrainConfig, frames: int) -> float:
     training = config.steps(frames) * min(config.batch_size, frames) / speed
     if config.max_minutes:
         training = min(training, 60 * config.max_minutes)
-    embedded = 3 * frames if config.compare_with_start and config.epochs else frames
+    embedded = frames
+    if config.compare_with_start and config.epochs:
+        embedded += 2 * min(frames, MOST_COMPARED_FRAMES * len(config.cameras))
     return training + embedded * usual / (speed * _EMBEDDING_SPEED[config.backbone] * scale)
 
 

@@ -77,9 +77,10 @@ class AdvancedTraining(QWidget):
         self.keep = QComboBox(self)
         self.keep.addItems(list(KEEP))
         self.keep.setToolTip("Whose weights are stored: those of the epoch with the smallest action error, or the last")
-        self.compare_with_start = QCheckBox("Unless worse than at start", self)
+        self.compare_with_start = QCheckBox("Undo training if it did harm", self)
         self.compare_with_start.setToolTip(
-            "At the end, go back to the start weights if training made the policy worse on demonstrations left out"
+            "From 20 demonstrations on: keep the start weights if the policy errs clearly more with the trained ones, "
+            "on demonstrations left out of the index"
         )
         self.patience = QSpinBox(self)
         self.patience.setRange(0, 10_000)
@@ -107,7 +108,7 @@ class AdvancedTraining(QWidget):
         rows.addRow("Batch size", self.batch_size)
         rows.addRow("Learning rate", self.learning_rate)
         rows.addRow("Keep weights", self.keep)
-        rows.addRow("", self.compare_with_start)
+        rows.addRow("At the end", self.compare_with_start)
         rows.addRow("Patience", self.patience)
         rows.addRow("Seed", self.seed)
         for signal in (

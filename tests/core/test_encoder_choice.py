@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from episode_samples import CONFIG, sample_episode
 
-from vinn_core import encoder_choice, training
+from vinn_core import encoder_choice, metric_learning, training
 from vinn_core.config import preset
-from vinn_core.dataset import Dataset, save_episode
+from vinn_core.dataset import save_episode
 from vinn_core.embedding import FrameEncoder
 from vinn_core.encoder import create_encoder
-from vinn_core.encoder_choice import FEWEST_DEMONSTRATIONS, compare_with_start, held_out_action_error
+from vinn_core.encoder_choice import FEWEST_DEMONSTRATIONS, compare_with_start, held_out_error
 from vinn_core.encoder_store import read_stored_encoder
 from vinn_core.held_frames import HeldFrames
 from vinn_core.probe import ActionError
 from vinn_core.probe_curve import HeldOutErrors, ProbeCurve
-from vinn_core.progress import JobEvent, Message, StageProgress, StopRequest
+from vinn_core.progress import JobEvent, Message, ProbeMeasured, StageProgress, StopRequest
 from vinn_core.training import train_on_workspace
 from vinn_core.workspace import Workspace
 
@@ -77,53 +77,80 @@ def held() -> HeldFrames:
 
 
 def test_an_encoder_that_sees_errs_less_than_one_that_does_not(held: HeldFrames) -> None:
-    seeing = held_out_action_error(held, Seeing(), StopRequest())
-    blind = held_out_action_error(held, Blind(), StopRequest())
+    seeing = held_out_error(held, Seeing(), StopRequest())
+    blind = held_out_error(held, Blind(), StopRequest())
     assert seeing is not None
     assert blind is not None
-    assert seeing.linear < 0.2 * blind.linear
-    assert held_out_action_error(held, Seeing(), StopRequest()) == seeing
+    assert seeing < 0.2 * blind
+    assert held_out_error(held, Seeing(), StopRequest()) == seeing
 
 
-def test_the_frames_asked_about_are_not_in_the_index(held: HeldFrames) -> None:
-    class Telling(Seeing):
-        """Knows every frame by heart, and nothing of how they lie to each other."""
+def test_whole_demonstrations_are_left_out(held: HeldFrames) -> None:
+    """Features that tell the demonstration and nothing else tell nothing of another one."""
+    numbered = HeldFrames(
+        {"wrist": np.repeat(held.episodes.astype(np.uint8), 12).reshape(800, 2, 2, 3)},
+        held.proprioception,
+        np.random.default_rng(1).normal(size=(20, 7)).astype(np.float32)[held.episodes - 1],
+        held.episodes,
+    )
+    error = held_out_error(numbered, Seeing(), StopRequest())
+    assert error is not None
+    assert error > 0.5
 
-        def embed(self, frames: Any) -> Any:
-            return np.eye(len(held), 3 + len(held), dtype=np.float32)[self.rows(frames)]
 
-        def rows(self, frames: Any) -> Any:
-            first = next(n for n in range(len(held)) if np.array_equal(held.images["wrist"][n], frames[0]))
-            return np.arange(first, first + len(frames))
-
-    by_heart = held_out_action_error(held, Telling(), StopRequest())
-    assert by_heart is not None
-    assert by_heart.linear > 0.05  # an index that held the frame itself would err by nothing
+def test_the_learnt_metric_counts(held: HeldFrames, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a metric that finds all frames equally near, only one plane is left, and these actions are no plane."""
+    positions = held.images["wrist"][:, 0, 0, 0] / 127.0 - 1.0
+    actions = np.zeros_like(held.actions)
+    actions[:, 0] = np.abs(positions)
+    bent = HeldFrames(held.images, held.proprioception, actions, held.episodes)
+    learnt = held_out_error(bent, Seeing(), StopRequest())
+    monkeypatch.setattr(metric_learning, "learn_metric", lambda embeddings, *_: np.zeros((embeddings.shape[1], 2)))
+    without = held_out_error(bent, Seeing(), StopRequest())
+    assert learnt is not None
+    assert without is not None
+    assert learnt < 0.5 * without
 
 
 def test_undefined_features_are_told(held: HeldFrames) -> None:
     with pytest.raises(FloatingPointError, match="infinite or undefined features"):
-        held_out_action_error(held, Undefined(), StopRequest())
+        held_out_error(held, Undefined(), StopRequest())
 
 
-def record(folder: Path, demonstrations: int, **changes: Any) -> Workspace:
+def record(folder: Path, demonstrations: int) -> Workspace:
     workspace = Workspace.open(folder, CONFIG)
     for seed in range(demonstrations):
-        save_episode(workspace.episodes_folder, sample_episode(seed, length=6, **changes))
+        save_episode(workspace.episodes_folder, sample_episode(seed, length=6))
     return workspace
 
 
-def test_few_demonstrations_are_not_compared(tmp_path: Path) -> None:
-    summaries = Dataset(record(tmp_path / "few", FEWEST_DEMONSTRATIONS - 1)).summaries()
-    assert compare_with_start(summaries, Seeing(), Seeing(), lambda _: None, StopRequest()) is None
-    summaries = Dataset(record(tmp_path / "enough", FEWEST_DEMONSTRATIONS)).summaries()
+def test_both_are_compared_in_their_order_with_progress(held: HeldFrames, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_choice, "hold_frames", lambda *_: held)
     events: list[JobEvent] = []
-    errors = compare_with_start(summaries, Blind(), Seeing(), events.append, StopRequest())
+    errors = compare_with_start((), Blind(), Seeing(), events.append, StopRequest())
     assert errors is not None
-    assert errors.start != errors.trained
+    assert errors.trained < 0.2 * errors.start
+    assert not errors.training_made_it_worse
+    harm = compare_with_start((), Seeing(), Blind(), events.append, StopRequest())
+    assert harm is not None
+    assert harm.training_made_it_worse
     last = events[-1]
     assert isinstance(last, StageProgress)
-    assert last.done == last.total == 2 * 6 * FEWEST_DEMONSTRATIONS
+    assert last.done == last.total == 2 * len(held)
+
+
+def test_a_stop_is_heeded_while_comparing(held: HeldFrames, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_choice, "hold_frames", lambda *_: held)
+    stop, seen = StopRequest(), []
+
+    class Stopping(Seeing):
+        def embed(self, frames: Any) -> Any:
+            seen.append(len(frames))
+            stop.set()
+            return super().embed(frames)
+
+    assert compare_with_start((), Stopping(), Seeing(), lambda _: None, stop) is None
+    assert len(seen) == 1
 
 
 class Run:
@@ -138,7 +165,8 @@ class Run:
         asked = StopRequest()
 
         def compare(_: Sequence[Any], start: FrameEncoder, trained: FrameEncoder, *__: Any) -> HeldOutErrors | None:
-            assert start.fingerprint != trained.fingerprint
+            assert start.fingerprint == START
+            assert trained.fingerprint != START
             if stop:
                 asked.set()
             return errors
@@ -154,6 +182,7 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(training, "FEWEST_DEMONSTRATIONS", 3)
     return Run(record(tmp_path / "workspace", 3), monkeypatch)
 
 
@@ -163,30 +192,71 @@ START = create_encoder(SMALL.encoder, SMALL.seed).fingerprint
 def test_start_weights_are_kept_and_said_so_when_training_made_it_worse(run: Run) -> None:
     result = run(HeldOutErrors(0.059, 0.0624))
     assert result["fingerprint"] == START
-    assert run.warnings == [
-        "After BYOL the policy errs more on demonstrations it does not know; the start weights were kept."
-    ]
+    [warning] = run.warnings
+    assert warning == (
+        "BYOL did harm on this data: velocity error on demonstrations left out of the index 59 -> 62.4 mm/s. "
+        "The start weights were kept."
+    )
     stored = read_stored_encoder(run.workspace.encoders_folder / "mine")
     assert stored.origin == "random initialisation, kept, as the policy errs more after BYOL"
     assert stored.probe is not None
     assert stored.probe.held_out == HeldOutErrors(0.059, 0.0624)
     assert stored.probe.in_words() == (
-        "linear error on held-out demonstrations 59 -> 62.4 mm/s "
-        "(start weights -> trained, so the start weights were kept)"
+        "velocity error on demonstrations left out of the index 59 -> 62.4 mm/s "
+        "(start weights -> trained; the start weights were kept)"
     )
 
 
-@pytest.mark.parametrize("errors", [HeldOutErrors(0.0596, 0.0565), HeldOutErrors(0.05, 0.0514), None])
-def test_trained_weights_are_kept_unless_clearly_worse(errors: HeldOutErrors | None, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [
+        (HeldOutErrors(0.0596, 0.0565), "59.6 -> 56.5 mm/s (start weights -> trained)"),
+        (HeldOutErrors(0.05, 0.0514), "50 -> 51.4 mm/s (start weights -> trained; too small a difference to matter)"),
+    ],
+)
+def test_trained_weights_are_kept_unless_clearly_worse(errors: HeldOutErrors, words: str, run: Run) -> None:
     result = run(errors)
-    assert result["fingerprint"] != START
-    assert result["fingerprint"] == run(None, compare_with_start=False)["fingerprint"]
+    assert result["fingerprint"] == run(None, compare_with_start=False)["fingerprint"] != START
     assert run.warnings == []
     assert result["probe"]["chosen_epoch"] == 2.0
-    if errors == HeldOutErrors(0.0596, 0.0565):
-        assert ProbeCurve.from_dict(result["probe"]).in_words() == (
-            "linear error on held-out demonstrations 59.6 -> 56.5 mm/s (start weights -> trained)"
-        )
+    told = ProbeCurve.from_dict(result["probe"]).in_words()
+    assert told == f"velocity error on demonstrations left out of the index {words}"
+
+
+def test_few_demonstrations_are_not_compared_and_the_probe_chooses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "FEWEST_DEMONSTRATIONS", 4)
+    errors = iter([0.4, 0.5, 0.6])
+    monkeypatch.setattr(HeldFrames, "action_error", lambda *_: ActionError(next(errors), 0.1, 0.2, 0.3))
+    result = run(HeldOutErrors(0.06, 0.05), keep="best")
+    assert result["fingerprint"] == START
+    assert result["probe"]["held_out"] is None
+
+
+def test_an_episode_deleted_meanwhile_costs_the_comparison_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "FEWEST_DEMONSTRATIONS", 3)
+    workspace = record(tmp_path / "workspace", 3)
+    events: list[JobEvent] = []
+
+    def report(event: JobEvent) -> None:
+        events.append(event)
+        if isinstance(event, ProbeMeasured) and event.epoch == 1.0:
+            next(workspace.episodes_folder.glob("*.hdf5")).unlink()
+
+    result = train_on_workspace(workspace, "mine", SMALL, report, StopRequest())
+    assert not result["stopped"]
+    assert result["fingerprint"] != START
+    assert read_stored_encoder(workspace.encoders_folder / "mine").fingerprint == result["fingerprint"]
+    [warning] = [event.text for event in events if isinstance(event, Message) and event.level == "warning"]
+    assert warning.startswith("Start and trained weights could not be compared; the trained ones are kept. ")
+
+
+def test_patience_does_not_count_from_a_start_that_cannot_be_chosen(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = iter([0.5, 0.9, 0.8, 0.7, 0.6])
+    monkeypatch.setattr(HeldFrames, "action_error", lambda *_: ActionError(next(errors), 0.1, 0.2, 0.3))
+    result = run(HeldOutErrors(0.06, 0.05), keep="best", epochs=4, patience=2)
+    assert result["probe"]["chosen_epoch"] == 4.0
 
 
 def test_best_is_chosen_of_the_trained_weights_where_the_start_is_compared(
@@ -219,16 +289,13 @@ def test_undefined_features_at_the_end_are_told_as_divergence(run: Run, monkeypa
         train_on_workspace(run.workspace, "mine", SMALL, lambda _: None, StopRequest())
 
 
-def test_a_real_training_is_compared_and_feels_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_training_is_compared_and_the_outcome_stored(tmp_path: Path) -> None:
     workspace = record(tmp_path / "workspace", FEWEST_DEMONSTRATIONS)
     result = train_on_workspace(workspace, "mine", SMALL, lambda _: None, StopRequest())
-    curve = ProbeCurve.from_dict(result["probe"])
+    curve = read_stored_encoder(workspace.encoders_folder / "mine").probe
+    assert curve is not None
     assert curve.held_out is not None
-    monkeypatch.setattr(encoder_choice, "FEWEST_DEMONSTRATIONS", 99)
-    uncompared = train_on_workspace(workspace, "other", SMALL, lambda _: None, StopRequest())
-    assert ProbeCurve.from_dict(uncompared["probe"]).held_out is None
-    kept = START if curve.chosen_epoch == 0 else uncompared["fingerprint"]
-    assert result["fingerprint"] == kept
-    assert [point.relative for point in curve.points] == [
-        point.relative for point in ProbeCurve.from_dict(uncompared["probe"]).points
-    ]
+    assert (curve.chosen_epoch == 0.0) == curve.held_out.training_made_it_worse == (result["fingerprint"] == START)
+    older = curve.to_dict()
+    del older["held_out"], older["start_counts"]  # as before there was a comparison
+    assert ProbeCurve.from_dict(older).points == curve.points

@@ -249,7 +249,12 @@ def test_long_trainings_are_probed_less_often_and_at_the_end(workspace: Workspac
 
 def test_without_training_nothing_is_probed(workspace: Workspace) -> None:
     log = Log()
-    assert run(workspace, log, epochs=0)["probe"] == {"points": [], "chosen_epoch": None, "held_out": None}
+    assert run(workspace, log, epochs=0)["probe"] == {
+        "points": [],
+        "chosen_epoch": None,
+        "start_counts": True,
+        "held_out": None,
+    }
     assert log.probes == []
     assert read_stored_encoder(workspace.encoders_folder / "mine").probe is None
 
