@@ -34,6 +34,7 @@ def report(results: Results, titles: Mapping[str, str], plot: str = "") -> str:
         f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on {'; '.join(sorted(machines))}, "
         f"commits {', '.join(commits)}. "
         "In brackets: 95 % Wilson interval. All methods of a column start from the same held-out seeds. "
+        "An empty cell is not measured yet. "
         "`python benchmarks/paper_table.py --write docs/results.md` measures it again."
     )
     parts = ["# Results", introduction]
