@@ -18,6 +18,8 @@ METRICS = ("euclidean", "learnt")
 POLICY_SETTINGS = ("default", "plain")
 """Named ways to retrieve: ours, and VINN as its paper has it."""
 KEEP = ("best", "last")
+MOST_COMPARED_FRAMES = 5000
+"""Of each camera, on which start and trained weights are compared: half a minute to embed on a CPU."""
 
 
 def _require(condition: bool, sentence: str) -> None:

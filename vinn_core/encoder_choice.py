@@ -17,10 +17,10 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.config import IndexConfig
+from vinn_core.config import MOST_COMPARED_FRAMES, IndexConfig
 from vinn_core.dataset import EpisodeSummary
 from vinn_core.embedding import EmbeddingTransform, FrameEncoder
-from vinn_core.held_frames import MOST_COMPARED_FRAMES, HeldFrames, hold_frames
+from vinn_core.held_frames import HeldFrames, hold_frames
 from vinn_core.index import EmbeddingIndex, IndexInfo
 from vinn_core.policy import retrieve
 from vinn_core.probe_curve import HeldOutErrors

@@ -17,8 +17,6 @@ from vinn_core.progress import StopRequest
 
 MOST_FRAMES = 600
 """Of each camera, while training: a few seconds to embed on a CPU."""
-MOST_COMPARED_FRAMES = 5000
-"""Likewise, in the comparison at the end of a training: half a minute to embed on a CPU."""
 FEWEST_DEMONSTRATIONS = 8
 """Where fewer would fill the former, this many are taken, each with gaps: an answer comes from another one."""
 

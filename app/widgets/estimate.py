@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSettings
 
-from vinn_core.config import TrainConfig
-from vinn_core.held_frames import MOST_COMPARED_FRAMES
+from vinn_core.config import MOST_COMPARED_FRAMES, TrainConfig
 
 _USUAL_SPEED = {
     "efficientnet_lite0": {0: 41.0, 2: 58.0, 4: 99.0},
