@@ -100,7 +100,7 @@ class WorkspaceModel(QObject):
     @property
     def usable_episodes(self) -> tuple[EpisodeSummary, ...]:
         """Those that a policy learns from: all that are not marked as failed."""
-        return tuple(summary for summary in self._episodes if summary.success is not False)
+        return tuple(summary for summary in self._episodes if summary.usable)
 
     @property
     def encoder(self) -> StoredEncoder | None:

@@ -47,15 +47,16 @@ ALL_COMPARED_UNDER = ("none", "varied")
 """The looks of the whole table; under the others only the encoders are compared."""
 PROBED_ON = (("lift", "varied"), ("push", "varied"))
 """Where more encoders, and other k, are compared."""
+_BYOL = partial(preset, "quick", compare_with_start=False)
 _ENCODERS: dict[str, Callable[[], TrainConfig]] = {
     "random": partial(preset, "frozen", start_weights="random"),
     "frozen": partial(preset, "frozen"),
-    "crops": partial(preset, "quick", crop=0.5, compare_with_start=False),
-    "byol": partial(preset, "quick", compare_with_start=False),
+    "crops": partial(_BYOL, crop=0.5),
+    "byol": _BYOL,
     "default": partial(preset, "quick"),
-    "one_epoch": partial(preset, "quick", epochs=1, fewest_steps=0, compare_with_start=False),
+    "one_epoch": partial(_BYOL, epochs=1, fewest_steps=0),
     "global": partial(preset, "frozen", feature="global"),
-    "byol_global": partial(preset, "quick", feature="global", compare_with_start=False),
+    "byol_global": partial(_BYOL, feature="global"),
     "coarse": partial(preset, "frozen", grid_size=2),
     "small_random": partial(preset, "frozen", backbone="mobilenet_v3_small", start_weights="random"),
 }

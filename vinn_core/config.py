@@ -18,8 +18,10 @@ METRICS = ("euclidean", "learnt")
 POLICY_SETTINGS = ("default", "plain")
 """Named ways to retrieve: ours, and VINN as its paper has it."""
 KEEP = ("best", "last")
+FEWEST_COMPARED_DEMONSTRATIONS = 20
+"""On which start and trained weights are compared: of fewer, what is left for the index would have no learnt metric."""
 MOST_COMPARED_FRAMES = 5000
-"""Of each camera, on which start and trained weights are compared: half a minute to embed on a CPU."""
+"""Likewise, of each camera: half a minute to embed on a CPU."""
 
 
 def _require(condition: bool, sentence: str) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vinn_core.config import IndexConfig
 from vinn_core.episode import Observation
 from vinn_core.errors import ConfigError, DatasetError
+from vinn_core.sampling import evenly_spaced
 
 FloatArray = NDArray[np.float64]
 
@@ -123,7 +124,7 @@ class EmbeddingTransform:
             )
         blocks = []
         for values, weight in zip(features.values(), weights, strict=True):
-            subset = values[np.linspace(0, len(values) - 1, min(len(values), FIT_FRAMES)).round().astype(np.int64)]
+            subset = values[evenly_spaced(len(values), FIT_FRAMES)]
             block = _reduction(subset, config)
             blocks.append(block.with_mean_norm(subset, weight))
         spread = proprioception.std(axis=0)

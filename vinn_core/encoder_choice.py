@@ -17,7 +17,7 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.config import MOST_COMPARED_FRAMES, IndexConfig
+from vinn_core.config import FEWEST_COMPARED_DEMONSTRATIONS, MOST_COMPARED_FRAMES, IndexConfig
 from vinn_core.dataset import EpisodeSummary
 from vinn_core.embedding import EmbeddingTransform, FrameEncoder
 from vinn_core.held_frames import HeldFrames, hold_frames
@@ -25,9 +25,8 @@ from vinn_core.index import EmbeddingIndex, IndexInfo
 from vinn_core.policy import retrieve
 from vinn_core.probe_curve import HeldOutErrors
 from vinn_core.progress import Report, StageProgress, StopRequest
+from vinn_core.sampling import evenly_spaced
 
-FEWEST_DEMONSTRATIONS = 20
-"""Of fewer, what is left for the index would have no learnt metric."""
 _FOLDS = 5
 _FEWEST_LEFT_OUT = 20
 """As many folds as leave out this many demonstrations in turn."""
@@ -43,13 +42,13 @@ def compare_with_start(
     report: Report,
     stop: StopRequest,
 ) -> HeldOutErrors | None:
-    """Both errors, of at least FEWEST_DEMONSTRATIONS; None when asked to stop. Deterministic.
+    """Both errors, of at least FEWEST_COMPARED_DEMONSTRATIONS; None when asked to stop. Deterministic.
 
     Raises:
         DatasetError: a file is damaged or gone.
         FloatingPointError: an encoder gives infinite or undefined features.
     """
-    held = hold_frames(demonstrations, trained.cameras, MOST_COMPARED_FRAMES, FEWEST_DEMONSTRATIONS)
+    held = hold_frames(demonstrations, trained.cameras, MOST_COMPARED_FRAMES, FEWEST_COMPARED_DEMONSTRATIONS)
     assert held is not None
     started, total = monotonic(), 2 * held.images_count
 
@@ -123,7 +122,7 @@ def _errors(
     )
     rows = np.flatnonzero(left_out)
     errors = []
-    for row in rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), queries)).round().astype(np.int64))]:
+    for row in rows[evenly_spaced(len(rows), queries)]:
         if stop:
             break
         twist = retrieve(index, embeddings[row], config.policy()).twist

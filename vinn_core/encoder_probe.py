@@ -40,8 +40,7 @@ class EncoderProbe:
         self._config = config
         self._steps_per_epoch = self._steps_between = config.steps_per_epoch(frames)
         if self._held is not None and config.steps(frames) > _EVERY_EPOCH * self._steps_per_epoch:
-            images = len(self._held) * len(self._held.images)
-            self._steps_between *= math.ceil(_EMBEDDING_COST * images / (_SHARE * frames))
+            self._steps_between *= math.ceil(_EMBEDDING_COST * self._held.images_count / (_SHARE * frames))
         self._best_weights: dict[str, Any] | None = None
         self.curve = ProbeCurve(start_counts=start_counts)
         self.seconds = 0.0

@@ -87,6 +87,11 @@ class EpisodeSummary:
     cameras: tuple[str, ...]
     fingerprint: str
 
+    @property
+    def usable(self) -> bool:
+        """Whether a policy learns from it: it is not marked as failed."""
+        return self.success is not False
+
 
 def episode_file_name(number: int) -> str:
     return f"{number:06d}.hdf5"

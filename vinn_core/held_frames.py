@@ -14,6 +14,7 @@ from vinn_core.embedding import EmbeddingTransform, FrameEncoder
 from vinn_core.index_rows import BATCH, motion_rows
 from vinn_core.probe import ActionError, leave_one_demonstration_out
 from vinn_core.progress import StopRequest
+from vinn_core.sampling import evenly_spaced
 
 MOST_FRAMES = 600
 """Of each camera, while training: a few seconds to embed on a CPU."""
@@ -96,7 +97,7 @@ def hold_frames(
         DatasetError: a file is damaged, or lacks a camera.
     """
     most_frames = MOST_FRAMES if most_frames is None else most_frames
-    usable = [summary for summary in summaries if summary.success is not False]
+    usable = [summary for summary in summaries if summary.usable]
     rows: list[tuple[EpisodeSummary, NDArray[np.int64]]] = []
     bodies, actions = [], []
     for summary in _evenly_spaced(usable, most_frames, fewest_demonstrations):
@@ -107,7 +108,7 @@ def hold_frames(
     if sum(len(kept) > 0 for _, kept in rows) < 2:
         return None
     total = sum(len(kept) for _, kept in rows)
-    thinned = np.unique(np.linspace(0, total - 1, min(total, most_frames)).round().astype(np.int64))
+    thinned = evenly_spaced(total, most_frames)
     return HeldFrames(
         images={
             camera: np.concatenate([load_frames(summary.path, camera)[kept] for summary, kept in rows])[thinned]
@@ -126,5 +127,5 @@ def _evenly_spaced(summaries: Sequence[EpisodeSummary], frames: int, fewest: int
     if not summaries:
         return []
     fit = int(frames / np.mean([summary.length for summary in summaries]))
-    number = min(max(fit, fewest), len(summaries))
-    return [summaries[place] for place in np.linspace(0, len(summaries) - 1, number).round().astype(int)]
+    number = max(fit, fewest)
+    return [summaries[place] for place in evenly_spaced(len(summaries), number)]

@@ -135,9 +135,7 @@ class EmbeddingIndex:
 
     def missing_episodes(self, dataset: Dataset) -> tuple[int, ...]:
         """Numbers of the usable episodes of `dataset` that were recorded after the index was built."""
-        return tuple(
-            s.number for s in dataset.summaries() if s.success is not False and s.number not in self.info.episodes
-        )
+        return tuple(s.number for s in dataset.summaries() if s.usable and s.number not in self.info.episodes)
 
     def check_encoder(self, fingerprint: str) -> None:
         """Raises EmbeddingIndexError when the vectors were made by another encoder."""
@@ -308,7 +306,7 @@ def build_index(
     from vinn_core.dataset import Dataset
 
     dataset = Dataset(workspace)
-    usable = [summary for summary in dataset.summaries() if summary.success is not False]
+    usable = [summary for summary in dataset.summaries() if summary.usable]
     folder = workspace.indexes_folder / name
     cache = read_features(folder, encoder.fingerprint)
     rows = collect_rows(usable, encoder, encoder_name, config.leave_out_idle, cache, report, stop)

@@ -18,6 +18,7 @@ from vinn_core.config import IndexConfig
 from vinn_core.embedding import leading_eigenpairs
 from vinn_core.probe import CONSTANT_ACTION
 from vinn_core.progress import Report, StageProgress, StopRequest
+from vinn_core.sampling import evenly_spaced
 from vinn_core.torch_setup import one_thread, torch
 
 FEWEST_DEMONSTRATIONS = 16
@@ -48,7 +49,7 @@ def learn_metric(
     Returns:
         None when there are fewer than FEWEST_DEMONSTRATIONS, nothing differs, or asked to stop.
     """
-    rows = np.unique(np.linspace(0, len(embeddings) - 1, min(len(embeddings), _MOST_FRAMES)).round().astype(np.int64))
+    rows = evenly_spaced(len(embeddings), _MOST_FRAMES)
     spread = float(embeddings[rows].var(axis=0, dtype=np.float64).sum())
     deviation = actions.std(axis=0)
     moving = deviation > CONSTANT_ACTION

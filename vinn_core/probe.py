@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vinn_core.errors import DatasetError
 from vinn_core.regression import softmin_weights_of_rows
+from vinn_core.sampling import evenly_spaced
 
 QUERIES = 1000
 """At most this many frames are asked about, evenly spaced."""
@@ -59,7 +60,7 @@ def leave_one_demonstration_out(
         raise DatasetError("the action error needs at least two demonstrations; record another one.")
     actions = np.asarray(actions, dtype=np.float64)
     vectors = np.asarray(vectors, dtype=np.float32)
-    asked = np.unique(np.linspace(0, len(vectors) - 1, min(queries, len(vectors))).round().astype(np.int64))
+    asked = evenly_spaced(len(vectors), queries)
     squares = np.einsum("nd,nd->n", vectors, vectors)
     predicted = np.empty((len(asked), 7))
     for part in np.array_split(np.arange(len(asked)), max(len(asked) // 250, 1)):

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from vinn_core.augmentation import Augmentation
 from vinn_core.byol import Byol, StepResult, learning_rate, target_decay
-from vinn_core.config import TrainConfig
+from vinn_core.config import FEWEST_COMPARED_DEMONSTRATIONS, TrainConfig
 from vinn_core.dataset import Dataset, EpisodeSummary, load_frames
 from vinn_core.encoder import create_encoder, images_to_tensor, save_encoder
-from vinn_core.encoder_choice import FEWEST_DEMONSTRATIONS, compare_with_start
+from vinn_core.encoder_choice import compare_with_start
 from vinn_core.encoder_probe import EncoderProbe
 from vinn_core.errors import DatasetError, EncoderError
 from vinn_core.held_frames import HeldFrames, hold_frames
@@ -74,7 +74,7 @@ def train_on_workspace(
         resume,
         dataset_fingerprint="+".join(summary.fingerprint for summary in summaries),
         held=held,
-        demonstrations=[summary for summary in summaries if summary.success is not False],
+        demonstrations=[summary for summary in summaries if summary.usable],
     )
 
 
@@ -161,8 +161,8 @@ class _Run:
         demonstrations: Sequence[EpisodeSummary],
     ) -> None:
         self._frames = frames
-        wanted = config.compare_with_start and config.epochs > 0
-        self._compared = demonstrations if wanted and len(demonstrations) >= FEWEST_DEMONSTRATIONS else ()
+        enough = len(demonstrations) >= FEWEST_COMPARED_DEMONSTRATIONS
+        self._compared = demonstrations if enough and config.compare_with_start and config.epochs else ()
         self._config = config
         self._folder = folder
         self.files = TrainingFiles(folder)

@@ -18,9 +18,9 @@ _EMBEDDING_SPEED = {"efficientnet_lite0": 170.0, "resnet18": 150.0, "mobilenet_v
 
 def estimate_s(config: TrainConfig, frames: int) -> float:
     """Seconds to train on `frames` images and index them: from the speed measured last, or what is usual."""
-    scale = (96 / config.image_size) ** 2
     by_stages = _USUAL_SPEED[config.backbone]
-    usual = by_stages[max(stages for stages in by_stages if stages <= config.frozen_stages)] * scale
+    usual_at_96 = by_stages[max(stages for stages in by_stages if stages <= config.frozen_stages)]
+    usual = usual_at_96 * (96 / config.image_size) ** 2
     stored = QSettings().value(_key(config), usual)
     speed = float(stored) if isinstance(stored, str | int | float) else usual
     training = config.steps(frames) * min(config.batch_size, frames) / speed
@@ -29,7 +29,7 @@ def estimate_s(config: TrainConfig, frames: int) -> float:
     embedded = frames
     if config.compare_with_start and config.epochs:
         embedded += 2 * min(frames, MOST_COMPARED_FRAMES * len(config.cameras))
-    return training + embedded * usual / (speed * _EMBEDDING_SPEED[config.backbone] * scale)
+    return training + embedded / _EMBEDDING_SPEED[config.backbone] * usual_at_96 / speed
 
 
 def remember_speed(config: TrainConfig, images_per_second: float) -> None:

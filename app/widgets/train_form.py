@@ -17,7 +17,15 @@ from PySide6.QtWidgets import (
 )
 
 from app.workspace import DEFAULT_NAME
-from vinn_core.config import BACKBONES, KEEP, PRESETS, START_WEIGHTS, TrainConfig, preset
+from vinn_core.config import (
+    BACKBONES,
+    FEWEST_COMPARED_DEMONSTRATIONS,
+    KEEP,
+    PRESETS,
+    START_WEIGHTS,
+    TrainConfig,
+    preset,
+)
 from vinn_core.errors import ConfigError
 
 PRESET_TEXTS = {
@@ -79,8 +87,8 @@ class AdvancedTraining(QWidget):
         self.keep.setToolTip("Whose weights are stored: those of the epoch with the smallest action error, or the last")
         self.compare_with_start = QCheckBox("Undo training if it did harm", self)
         self.compare_with_start.setToolTip(
-            "From 20 demonstrations on: keep the start weights if the policy errs clearly more with the trained ones, "
-            "on demonstrations left out of the index"
+            f"From {FEWEST_COMPARED_DEMONSTRATIONS} demonstrations on: keep the start weights if the policy errs "
+            "clearly more with the trained ones, on demonstrations left out of the index"
         )
         self.patience = QSpinBox(self)
         self.patience.setRange(0, 10_000)

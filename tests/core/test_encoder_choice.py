@@ -11,11 +11,11 @@ import pytest
 from episode_samples import CONFIG, sample_episode
 
 from vinn_core import encoder_choice, metric_learning, training
-from vinn_core.config import preset
+from vinn_core.config import FEWEST_COMPARED_DEMONSTRATIONS, preset
 from vinn_core.dataset import save_episode
 from vinn_core.embedding import FrameEncoder
 from vinn_core.encoder import create_encoder
-from vinn_core.encoder_choice import FEWEST_DEMONSTRATIONS, compare_with_start, held_out_error
+from vinn_core.encoder_choice import compare_with_start, held_out_error
 from vinn_core.encoder_store import read_stored_encoder
 from vinn_core.held_frames import HeldFrames
 from vinn_core.probe import ActionError
@@ -182,7 +182,7 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr(training, "FEWEST_DEMONSTRATIONS", 3)
+    monkeypatch.setattr(training, "FEWEST_COMPARED_DEMONSTRATIONS", 3)
     return Run(record(tmp_path / "workspace", 3), monkeypatch)
 
 
@@ -224,7 +224,7 @@ def test_trained_weights_are_kept_unless_clearly_worse(errors: HeldOutErrors, wo
 
 
 def test_few_demonstrations_are_not_compared_and_the_probe_chooses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "FEWEST_DEMONSTRATIONS", 4)
+    monkeypatch.setattr(training, "FEWEST_COMPARED_DEMONSTRATIONS", 4)
     errors = iter([0.4, 0.5, 0.6])
     monkeypatch.setattr(HeldFrames, "action_error", lambda *_: ActionError(next(errors), 0.1, 0.2, 0.3))
     result = run(HeldOutErrors(0.06, 0.05), keep="best")
@@ -235,7 +235,7 @@ def test_few_demonstrations_are_not_compared_and_the_probe_chooses(run: Run, mon
 def test_an_episode_deleted_meanwhile_costs_the_comparison_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "FEWEST_DEMONSTRATIONS", 3)
+    monkeypatch.setattr(training, "FEWEST_COMPARED_DEMONSTRATIONS", 3)
     workspace = record(tmp_path / "workspace", 3)
     events: list[JobEvent] = []
 
@@ -290,7 +290,7 @@ def test_undefined_features_at_the_end_are_told_as_divergence(run: Run, monkeypa
 
 
 def test_a_real_training_is_compared_and_the_outcome_stored(tmp_path: Path) -> None:
-    workspace = record(tmp_path / "workspace", FEWEST_DEMONSTRATIONS)
+    workspace = record(tmp_path / "workspace", FEWEST_COMPARED_DEMONSTRATIONS)
     result = train_on_workspace(workspace, "mine", SMALL, lambda _: None, StopRequest())
     curve = read_stored_encoder(workspace.encoders_folder / "mine").probe
     assert curve is not None
