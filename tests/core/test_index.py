@@ -18,6 +18,7 @@ from vinn_core import index_files
 from vinn_core.config import IndexConfig, PolicyConfig
 from vinn_core.embedding import Embedder, EmbeddingTransform
 from vinn_core.episode import Episode, EpisodeInfo, Source
+from vinn_core.episode_file import EpisodeSummary
 from vinn_core.errors import EmbeddingIndexError
 from vinn_core.index import EmbeddingIndex, IndexInfo, build_index, load_policy
 from vinn_core.index_rows import moving_steps
@@ -64,6 +65,7 @@ class Recorded:
     episode: Episode
     fingerprint: str
     success: bool | None = True
+    usable = EpisodeSummary.usable
 
     @property
     def path(self) -> Path:
