@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 # Runs a command on a virtual screen where there is no real one.
-ON_SCREEN := $(VENV_PYTHON) -m vinn_core.virtual_display
+ON_SCREEN := $(VENV_PYTHON) -m vinn_core.cli.virtual_display
 # Hand options on: make run ARGS="--workspace ~/lift", make test ARGS="-k index", make bench ARGS="--save bench.json"
 ARGS ?=
 WORKSPACE ?= demo-report/workspaces/none
@@ -13,15 +13,15 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: install ## start the window; without a display: the same as make demo
-	@if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
-		echo "No display (DISPLAY and WAYLAND_DISPLAY are unset): running the whole loop headless instead, as make demo."; \
-		$(MAKE) --no-print-directory demo; \
-	else \
+	@if problem=$$($(VENV_PYTHON) -m vinn_core.cli.virtual_display --check); then \
 		$(VENV_PYTHON) main.py $(ARGS); \
+	else \
+		echo "No window can be shown: $$problem. Running the whole loop headless instead, as make demo."; \
+		$(MAKE) --no-print-directory demo; \
 	fi
 
 demo: install ## demonstrations, training, index and rollouts without a window; the report goes to demo-report/
-	$(VENV_PYTHON) -m vinn_core.demo $(ARGS)
+	$(VENV_PYTHON) -m vinn_core.cli.demo $(ARGS)
 	$(ON_SCREEN) $(VENV_PYTHON) -m app.screenshot demo-report/window.png --workspace demo-report/workspaces/none
 
 test: install-dev ## all tests

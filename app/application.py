@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -15,10 +14,11 @@ from PySide6.QtGui import QIcon, QSurfaceFormat
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from app.log import Log
-from app.main_window import MainWindow
-from app.style import apply_style
-from app.viewport import Viewport, surface_format
-from app.workspace_dialogs import NewWorkspaceDialog, default_workspace, recent_workspaces, remember_workspace
+from app.viewport.widget import Viewport, surface_format
+from app.window.display import window_problem
+from app.window.main_window import MainWindow
+from app.window.style import apply_style
+from app.window.workspace_dialogs import NewWorkspaceDialog, default_workspace, recent_workspaces, remember_workspace
 from vinn_core import __version__
 from vinn_core.config import WorkspaceConfig
 from vinn_core.errors import VinnError, WorkspaceError
@@ -40,7 +40,7 @@ def main(workspace: Path | None, task: str | None, look: str | None) -> int:
     Returns:
         The exit code: 0, or 2 when there is no display.
     """
-    problem = display_problem()
+    problem = window_problem()
     if problem is not None:
         print(problem, file=sys.stderr)
         return _NO_DISPLAY
@@ -71,35 +71,6 @@ def _quit_when_shown(window: MainWindow) -> None:
 
     if isinstance(window.viewport, Viewport):
         window.viewport.frameSwapped.connect(report, Qt.ConnectionType.SingleShotConnection)
-
-
-def display_problem() -> str | None:
-    """Why no window can be shown, in one sentence; None when it can. Qt would abort the process."""
-    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
-        return None
-    if os.environ.get("WAYLAND_DISPLAY"):
-        return None
-    display = os.environ.get("DISPLAY")
-    cure = "Start it in a desktop session, or work headless: 'vinn --help' (python -m vinn_core) lists the commands."
-    if not display:
-        return f"VINN Workbench needs a display, and there is none (DISPLAY and WAYLAND_DISPLAY are unset). {cure}"
-    if not _x_server_answers():
-        return f"VINN Workbench needs a display, and DISPLAY={display} does not answer. {cure}"
-    return None
-
-
-def _x_server_answers() -> bool:
-    try:
-        xcb = ctypes.CDLL("libxcb.so.1")
-    except OSError:
-        return True  # Qt will say what is missing
-    xcb.xcb_connect.restype = ctypes.c_void_p
-    xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
-    connection = xcb.xcb_connect(None, None)
-    if xcb.xcb_connection_has_error(connection):
-        xcb.xcb_disconnect(connection)
-        return False
-    return True  # the connection stays: a virtual screen starts anew when its last client leaves, just as Qt comes
 
 
 class Windows(QObject):

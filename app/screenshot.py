@@ -14,12 +14,12 @@ from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtGui import QSurfaceFormat
 from PySide6.QtWidgets import QApplication
 
-from app.application import display_problem
-from app.main_window import MainWindow
-from app.style import apply_style
-from app.viewport import surface_format
+from app.viewport.widget import surface_format
+from app.window.display import window_problem
+from app.window.main_window import MainWindow
+from app.window.style import apply_style
 from vinn_core.errors import VinnError
-from vinn_core.messages import ResetScene
+from vinn_core.session.messages import ResetScene
 from vinn_core.workspace import Workspace
 
 _SIZE = (1440, 900)
@@ -36,6 +36,7 @@ def save_picture(workspace: Workspace, picture: Path) -> bool:
     Returns:
         False when no policy could be loaded, or the picture could not be written.
     """
+    shown_after_s = _DECISIONS_SHOWN / workspace.config.control_hz
     with tempfile.TemporaryDirectory() as settings:  # the person's own settings stay as they are
         QSettings.setDefaultFormat(QSettings.Format.IniFormat)
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, settings)
@@ -52,7 +53,7 @@ def save_picture(workspace: Workspace, picture: Path) -> bool:
             if action.isEnabled() and not action.isChecked():
                 window.send(ResetScene(_SEED))
                 action.trigger()
-            elif snapshot is not None and snapshot.decision is not None and snapshot.elapsed_s > _DECISIONS_SHOWN / 10:
+            elif snapshot is not None and snapshot.decision is not None and snapshot.elapsed_s > shown_after_s:
                 timer.stop()
                 shown = window.screen().grabWindow(0, 0, 0, window.width(), window.height())
                 saved = shown.save(str(picture))
@@ -71,7 +72,7 @@ def main() -> int:
     parser.add_argument("picture", type=Path, help="PNG file to write")
     parser.add_argument("--workspace", type=Path, required=True, help="workspace with an index")
     options = parser.parse_args()
-    problem = display_problem()
+    problem = window_problem()
     if problem is not None:
         print(problem, file=sys.stderr)
         return 2

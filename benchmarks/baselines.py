@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.dataset import Dataset, load_episode
-from vinn_core.embedding import FrameEncoder, proprioception
-from vinn_core.encoder import load_encoder
-from vinn_core.episode import Action, Observation
-from vinn_core.index import load_policy
-from vinn_core.policy import Decision, ReplayPolicy
-from vinn_core.torch_setup import torch
+import vinn_core.encoder.torch_setup  # noqa: F401  # before torch
+from vinn_core.encoder.network import load_encoder
+from vinn_core.episodes.dataset import Dataset
+from vinn_core.episodes.episode import Action, Episode, Observation
+from vinn_core.episodes.file import load_episode
+from vinn_core.retrieval.embedding import FrameEncoder, proprioception
+from vinn_core.retrieval.vinn import load_policy
+from vinn_core.session.policy import Decision
 from vinn_core.workspace import Workspace
 
-from torch import Tensor, nn  # isort: skip  # after torch_setup
+import torch  # isort: skip  # after torch_setup
+from torch import Tensor, nn  # isort: skip
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, mse_loss  # isort: skip
 
 CAMERA = "wrist"
@@ -32,6 +34,32 @@ _PATIENCE = 12
 """Epochs without a better loss on held-out demonstrations after which a network counts as converged."""
 _HELD_OUT = 10
 """Every so many demonstrations one is held out."""
+
+
+class ReplayPolicy:
+    """Repeats what the arm was made to do in an episode, open loop, then stands still with the last gripper command."""
+
+    cameras: tuple[str, ...] = ()
+
+    def __init__(self, episode: Episode) -> None:
+        self._actions = episode.executed_actions
+        self._step = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every recorded action has been played."""
+        return self._step >= len(self._actions)
+
+    def reset(self) -> None:
+        self._step = 0
+
+    def act(self, observation: Observation) -> Decision:
+        if self.finished:
+            gripper = float(self._actions[-1, 6]) if len(self._actions) else observation.gripper_opening
+            return Decision(Action.hold(gripper))
+        action = Action.from_array(self._actions[self._step])
+        self._step += 1
+        return Decision(action)
 
 
 class NearestStart:
@@ -113,7 +141,7 @@ class BehaviourCloning:
         return Decision(Action(twist.astype(np.float32), float(output[6] > 0)))
 
 
-def clone_behaviour(workspace: Workspace, encoder_name: str | None, seed: int, file: Path) -> None:
+def clone_behaviour(workspace: Workspace, encoder_name: str | None, seed: int, *, file: Path) -> None:
     """Train to convergence and write `file`; on the features of an encoder, or end to end on images when None."""
     torch.manual_seed(seed)
     encoder = load_encoder(workspace.encoders_folder / encoder_name) if encoder_name else None
@@ -128,7 +156,7 @@ def clone_behaviour(workspace: Workspace, encoder_name: str | None, seed: int, f
     bodies = torch.from_numpy(_standard(body, scaling.body))
     targets = torch.from_numpy(np.hstack([_standard(actions[:, :6], scaling.twist), actions[:, 6:]]))
     network = _Cloner(None if encoder is None else seen.shape[1])
-    best = _fit(network, seen, bodies, targets, held)
+    best = _fit(network, seen, bodies, targets=targets, held=held)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(pickle.dumps((best, scaling, encoder_name, None if encoder is None else seen.shape[1])))
 
@@ -162,7 +190,7 @@ def _training_frames(
     )
 
 
-def _fit(network: _Cloner, seen: Tensor, bodies: Tensor, targets: Tensor, held: NDArray[np.bool_]) -> dict[str, Any]:
+def _fit(network: _Cloner, seen: Tensor, bodies: Tensor, *, targets: Tensor, held: NDArray[np.bool_]) -> dict[str, Any]:
     """The weights with the smallest loss on the held-out demonstrations."""
     optimiser = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     rows, test = torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from common import run
 
-from vinn_core.augmentation import Augmentation
-from vinn_core.byol import Byol
 from vinn_core.config import TrainConfig, preset
-from vinn_core.encoder import create_encoder, images_to_tensor
-from vinn_core.torch_setup import choose_device, torch
+from vinn_core.encoder.network import create_encoder, images_to_tensor
+from vinn_core.encoder.torch_setup import choose_device
+from vinn_core.training.augmentation import Augmentation
+from vinn_core.training.byol import Byol
 
-import byol_pytorch  # isort: skip  # after torch_setup
+import torch  # isort: skip  # after torch_setup
+import byol_pytorch  # isort: skip
 from torch import Tensor  # isort: skip
 from torchvision.models import resnet18  # isort: skip
 from torchvision.transforms import Normalize  # isort: skip
@@ -50,7 +51,13 @@ Step = Callable[[Tensor], float]
 def our_step(config: TrainConfig) -> Step:
     device = choose_device()
     encoder = create_encoder(config.encoder, seed=0)
-    byol = Byol(encoder, config.projection_size, config.hidden_size, config.frozen_stages, config.fix_batchnorm)
+    byol = Byol(
+        encoder,
+        projection_size=config.projection_size,
+        hidden_size=config.hidden_size,
+        frozen_stages=config.frozen_stages,
+        fix_batchnorm=config.fix_batchnorm,
+    )
     byol.to(device).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.AdamW(byol.trainable(), lr=RATE, weight_decay=config.weight_decay)
     augmentation = Augmentation(config.colour_strength, config.crop, torch.Generator(device))

@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vinn_core.config import CollectJob, IndexJob, TrainJob
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from vinn_core.collect import collect
 from vinn_core.config import IndexConfig, TrainConfig, WorkspaceConfig, preset
 from vinn_core.progress import StopRequest
+from vinn_core.rollouts.collect import collect
 from vinn_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,12 +50,17 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
 def make_workspace(folder: Path, demonstrations: int, look: str = "none") -> None:
     """A workspace of scripted demonstrations from seed 0."""
     with Workspace.open(folder, WorkspaceConfig(look=look)) as workspace:
-        collect(workspace, demonstrations, 0, 1.0, None, lambda event: None, StopRequest())
+        collect(
+            workspace,
+            CollectJob(episodes=demonstrations, seed=0, noise=1.0),
+            report=lambda event: None,
+            stop=StopRequest(),
+        )
 
 
 def add_policy(folder: Path) -> None:
     """The default encoder with its start weights, and an index: as costly to run as a trained one."""
-    from vinn_core.torch_setup import use_one_thread
+    from vinn_core.encoder.torch_setup import use_one_thread
 
     use_one_thread()
     with Workspace.open(folder) as workspace:
@@ -62,11 +69,13 @@ def add_policy(folder: Path) -> None:
 
 def train_and_index(workspace: Workspace, name: str, config: TrainConfig) -> None:
     """An encoder, and the default index of the same name and seed."""
-    from vinn_core.encoder import load_encoder
-    from vinn_core.index import build_index
-    from vinn_core.training import train_on_workspace
+    from vinn_core.encoder.network import load_encoder
+    from vinn_core.retrieval.build import build_index
+    from vinn_core.training.run import train_on_workspace
 
     stop = StopRequest()
-    train_on_workspace(workspace, name, config, lambda event: None, stop)
+    train_on_workspace(workspace, TrainJob(name, train=config), report=lambda event: None, stop=stop)
     encoder = load_encoder(workspace.encoders_folder / name)
-    build_index(workspace, encoder, name, IndexConfig(seed=config.seed), name, lambda event: None, stop)
+    build_index(
+        workspace, encoder, IndexJob(name, index=IndexConfig(seed=config.seed)), report=lambda event: None, stop=stop
+    )

@@ -17,10 +17,10 @@ from common import add_policy, make_workspace, percentiles, run
 from events import wait, wait_until
 from PySide6.QtCore import QCoreApplication
 
-from app.policy_loader import load
-from app.session_thread import SessionThread
-from vinn_core.messages import AutonomousEnded, Event, Mode, ResetScene, SetPolicy, Snapshot, StartAutonomous
-from vinn_core.teleop import Move, TeleopInput
+from app.state.policy_loader import load
+from app.state.session_thread import SessionThread
+from vinn_core.session.messages import AutonomousEnded, Event, Mode, ResetScene, SetPolicy, Snapshot, StartAutonomous
+from vinn_core.session.teleop import Move, TeleopInput
 from vinn_core.workspace import Workspace
 
 _BACK_AND_FORTH = ((Move.LEFT, Move.UP), (Move.RIGHT, Move.DOWN))

@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 from common import add_policy, finish, make_workspace
 
-from vinn_core.dataset import Dataset
-from vinn_core.embedding import Embedder
-from vinn_core.episode import Observation
-from vinn_core.index import EmbeddingIndex
-from vinn_core.rendering import CameraRenderer
-from vinn_core.replay import replay
-from vinn_core.simulation import Simulation
-from vinn_core.task import load_task
+from vinn_core.episodes.dataset import Dataset
+from vinn_core.episodes.episode import Observation
+from vinn_core.retrieval.embedding import Embedder
+from vinn_core.retrieval.index import EmbeddingIndex
+from vinn_core.retrieval.store import load_index
+from vinn_core.rollouts.replay import replay_episode
 from vinn_core.workspace import Workspace
+from vinn_core.world.rendering import CameraRenderer
+from vinn_core.world.simulation import Simulation
+from vinn_core.world.tasks import load_task
 
 MOST_EPISODES = 20
 MOST_STATES = 50
@@ -32,19 +33,19 @@ K = 5
 
 def measure_replays(workspace: Workspace, numbers: list[int]) -> dict[str, Any]:
     """Open-loop replay of each episode, by its states and by its actions."""
-    by_states = [replay(workspace, number, by_states=True) for number in numbers]
-    by_actions = [replay(workspace, number, by_states=False) for number in numbers]
+    by_states = [replay_episode(workspace, number, by_states=True) for number in numbers]
+    by_actions = [replay_episode(workspace, number, by_states=False) for number in numbers]
     return {
         "episodes": len(numbers),
-        "by_states_largest_object_error_mm": 1e3 * max(result["final_object_error_m"] for result in by_states),
-        "by_actions_solved": sum(result["success"] for result in by_actions),
-        "by_actions_largest_object_error_mm": 1e3 * max(result["final_object_error_m"] for result in by_actions),
+        "by_states_largest_object_error_mm": 1e3 * max(result.final_object_error_m for result in by_states),
+        "by_actions_solved": sum(result.success for result in by_actions),
+        "by_actions_largest_object_error_mm": 1e3 * max(result.final_object_error_m for result in by_actions),
     }
 
 
 def measure_rendering(workspace: Workspace, index: EmbeddingIndex, states: int) -> dict[str, Any]:
     """Recorded states set again, rendered and embedded."""
-    from vinn_core.encoder import load_encoder
+    from vinn_core.encoder.network import load_encoder
 
     encoder = load_encoder(workspace.encoders_folder / index.info.encoder)
     embedder = Embedder(encoder, index.transform)
@@ -98,7 +99,7 @@ def measure(quick: bool = False, folder: Path | None = None) -> dict[str, Any]:
     with Workspace.open(folder) as workspace:
         if not (workspace.indexes_folder / "default").exists():
             raise SystemExit(f"{folder} has no index yet: python -m vinn_core train --workspace {folder} --index")
-        index = EmbeddingIndex.load(workspace.indexes_folder / "default")
+        index = load_index(workspace.indexes_folder / "default")
         numbers = [s.number for s in Dataset(workspace).summaries() if s.success][:episodes]
         return {
             "replay": measure_replays(workspace, numbers),

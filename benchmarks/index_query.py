@@ -22,10 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from numpy.typing import NDArray
 
+import vinn_core.encoder.torch_setup  # noqa: F401  # before torch
 from vinn_core.config import IndexConfig
-from vinn_core.embedding import EmbeddingTransform
-from vinn_core.index import EmbeddingIndex, IndexInfo
-from vinn_core.torch_setup import torch
+from vinn_core.retrieval.embedding import EmbeddingTransform
+from vinn_core.retrieval.index import EmbeddingIndex, IndexInfo
+
+import torch  # isort: skip  # after torch_setup
 
 K = 5
 SIZES = ((20_000, 512), (3_500, 70))
@@ -47,7 +49,10 @@ def make_index(vectors: NDArray[np.float32]) -> EmbeddingIndex:
     transform = EmbeddingTransform.fit({}, np.zeros((1, 5)), config)
     info = IndexInfo("benchmark", "", "", {}, config, config.search_k)
     steps = np.arange(rows, dtype=np.int32)
-    return EmbeddingIndex(vectors, steps, steps, np.zeros((rows, 7), np.float32), transform, info).tuned()
+    actions = np.zeros((rows, 7), np.float32)
+    index = EmbeddingIndex(vectors, steps, steps, actions=actions, transform=transform, info=info)
+    index.tune()
+    return index
 
 
 def exact_numpy(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> list[int]:

@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.dataset import Dataset
-from vinn_core.episode import Action, Episode, EpisodeInfo, Observation, Source
-from vinn_core.recorder import EpisodeWriter, Recorder, recover_recordings
+from vinn_core.episodes.dataset import Dataset
+from vinn_core.episodes.episode import Action, Episode, EpisodeInfo, Observation, Source
+from vinn_core.episodes.recorder import EpisodeWriter, Recorder, recover_recordings
 from vinn_core.workspace import Workspace
 
 FINISHED = 2
@@ -56,20 +56,26 @@ def step_of(seed: int, step: int) -> tuple[Observation, Action, Action, NDArray[
     return observation, clean, executed, noise.standard_normal(30)
 
 
+def record(recorder: Recorder, seed: int, step: int) -> None:
+    """Have that step recorded."""
+    observation, clean, executed, state = step_of(seed, step)
+    recorder.append(observation, clean, executed, state=state)
+
+
 def record_until_killed(folder: Path, hz: float) -> None:
     """The process that is killed. Writes a line for each step once the recorder has taken it."""
     workspace = Workspace.open(folder, lock=True)
-    writer = EpisodeWriter(workspace, lambda number: None, print)
+    writer = EpisodeWriter(workspace, lambda number, episode: None, print)
     for seed in range(FINISHED):
         recorder = Recorder(workspace.episodes_folder, facts(seed))
         for step in range(FINISHED_STEPS):
-            recorder.append(*step_of(seed, step))
+            record(recorder, seed, step)
         writer.write(recorder.finish(True, Source.TELEOP))
     recorder = Recorder(workspace.episodes_folder, facts(FINISHED))
     os.write(1, b"recording\n")
     due, step = time.perf_counter(), 0
     while True:
-        recorder.append(*step_of(FINISHED, step))
+        record(recorder, FINISHED, step)
         os.write(1, b"step\n")
         step += 1
         due += 1 / hz
@@ -129,7 +135,7 @@ def kill_once(folder: Path, hz: float, after_s: float) -> dict[str, Any]:
     }
 
 
-def run(kills: int, hz: float, longest_s: float, seed: int) -> dict[str, Any]:
+def run(kills: int, hz: float, longest_s: float, *, seed: int) -> dict[str, Any]:
     """Summary of `kills` trials at random moments of the first `longest_s` seconds of the third episode."""
     moments = random.Random(seed)
     trials = []
@@ -170,7 +176,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.record_into:
         record_until_killed(options.record_into, options.hz)
-    summary = run(options.kills, options.hz, options.longest, options.seed)
+    summary = run(options.kills, options.hz, options.longest, seed=options.seed)
     text = json.dumps(summary, indent=2)
     print(text)
     if options.json:

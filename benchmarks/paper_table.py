@@ -25,18 +25,27 @@ from common import ROOT, train_and_index
 from results_report import curve_svg, report
 from run_all import machine
 
-from vinn_core.collect import collect
-from vinn_core.config import LOOKS, POLICY_SETTINGS, TASKS, IndexConfig, TrainConfig, WorkspaceConfig, preset
-from vinn_core.dataset import Dataset
-from vinn_core.evaluation import RandomPolicy, wilson_interval
-from vinn_core.index import EmbeddingIndex
-from vinn_core.messages import SetPolicy
-from vinn_core.policy import Policy
-from vinn_core.probe import leave_one_demonstration_out
+from vinn_core.config import (
+    LOOKS,
+    POLICY_SETTINGS,
+    TASKS,
+    CollectJob,
+    IndexConfig,
+    TrainConfig,
+    WorkspaceConfig,
+    preset,
+)
+from vinn_core.episodes.dataset import Dataset
+from vinn_core.processes import map_in_processes, usable_cores
 from vinn_core.progress import StopRequest
-from vinn_core.rollout import RolloutRunner, map_in_processes, usable_cores
-from vinn_core.session import Session
-from vinn_core.task import load_task
+from vinn_core.retrieval.action_error import leave_one_demonstration_out
+from vinn_core.retrieval.store import load_index
+from vinn_core.rollouts.collect import collect
+from vinn_core.rollouts.evaluation import RandomPolicy, wilson_interval
+from vinn_core.rollouts.rollout import RolloutRunner
+from vinn_core.session.loop import Session
+from vinn_core.session.messages import SetPolicy
+from vinn_core.session.policy import Policy
 from vinn_core.workspace import Workspace
 
 FIRST_SEED = 10_000
@@ -137,7 +146,12 @@ class Materials:
         if not (all_of_them / "complete").exists():
             shutil.rmtree(all_of_them, ignore_errors=True)
             with Workspace.open(all_of_them, WorkspaceConfig(task=cell.task, look=cell.look)) as workspace:
-                collect(workspace, most, 0, 1.0, None, lambda event: None, StopRequest())
+                collect(
+                    workspace,
+                    CollectJob(episodes=most, seed=0, noise=1.0),
+                    report=lambda event: None,
+                    stop=StopRequest(),
+                )
             (all_of_them / "complete").touch()
         if cell.demonstrations == most:
             return all_of_them
@@ -162,7 +176,7 @@ class Materials:
             if method.kind == "cloning" and not clone.exists():
                 from baselines import clone_behaviour
 
-                clone_behaviour(workspace, cell.encoder, 0, clone)
+                clone_behaviour(workspace, cell.encoder, 0, file=clone)
         return monotonic() - started
 
 
@@ -225,14 +239,7 @@ def _start_worker(path: str, cell: Cell) -> None:
     with Workspace.open(Path(path)) as workspace:
         policy = _make_policy(workspace, cell)
         config = workspace.config
-    _session = Session(
-        load_task(config.task),
-        look=config.look,
-        cameras=policy.cameras if policy else (),
-        image_size=config.image_size,
-        control_hz=config.control_hz,
-        on_event=_runner.notice,
-    )
+    _session = Session.of(config, cameras=policy.cameras if policy else (), on_event=_runner.notice)
     _session.handle(SetPolicy(policy or RandomPolicy(_session.simulation)))
 
 
@@ -240,7 +247,7 @@ def _make_policy(workspace: Workspace, cell: Cell) -> Policy | None:
     method = METHODS[cell.method]
     if method.kind == "random":
         return None
-    from vinn_core.torch_setup import use_one_thread
+    from vinn_core.encoder.torch_setup import use_one_thread
 
     use_one_thread()
     if method.kind in ("nearest_start", "cloning"):
@@ -250,7 +257,7 @@ def _make_policy(workspace: Workspace, cell: Cell) -> Policy | None:
             return load_clone(workspace, _clone_file(workspace.path, cell))
         assert cell.encoder is not None
         return NearestStart(workspace, cell.encoder)
-    from vinn_core.index import load_policy
+    from vinn_core.retrieval.vinn import load_policy
 
     assert cell.encoder is not None
     return load_policy(workspace, cell.encoder, IndexConfig(neighbours=cell.neighbours).policy(method.kind))
@@ -268,7 +275,7 @@ def measure(cell: Cell, materials: Materials) -> dict[str, Any]:
     prepared_s = materials.prepare(path, cell)
     seeds = range(FIRST_SEED, FIRST_SEED + cell.rollouts)
     workers = min(usable_cores(), cell.rollouts)
-    outcomes = list(map_in_processes(_roll_out, seeds, workers, _start_worker, (str(path), cell)))
+    outcomes = list(map_in_processes(_roll_out, seeds, workers, initializer=_start_worker, initargs=(str(path), cell)))
     successes = [success for success, _ in outcomes]
     return {
         "successes": successes,
@@ -285,7 +292,7 @@ def _action_error(path: Path, cell: Cell) -> float | None:
     """Of the encoder's embeddings, by which `plain` retrieves; None for methods that retrieve nothing."""
     if METHODS[cell.method].kind not in POLICY_SETTINGS or cell.encoder is None:
         return None
-    index = EmbeddingIndex.load(path / "indexes" / cell.encoder)
+    index = load_index(path / "indexes" / cell.encoder)
     return leave_one_demonstration_out(index.embeddings, index.episodes, index.actions).relative
 
 

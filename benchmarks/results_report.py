@@ -12,9 +12,9 @@ from typing import Any
 
 from scipy.stats import spearmanr
 
-from vinn_core.comparison import paired_test
 from vinn_core.config import LOOKS, TASKS
-from vinn_core.evaluation import wilson_interval
+from vinn_core.rollouts.evaluation import wilson_interval
+from vinn_core.rollouts.paired_test import paired_test
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -40,7 +40,7 @@ def report(results: Results, titles: Mapping[str, str], plot: str = "") -> str:
     parts = ["# Results", introduction]
     for look in _present(LOOKS, results, 1):
         for demonstrations in sorted({int(name.split("/")[2]) for name in results}, reverse=True):
-            parts += _success_table(results, titles, look, demonstrations)
+            parts += _success_table(results, titles, look, demonstrations=demonstrations)
     parts += _encoder_seeds(results, titles) + _by_demonstrations(results, titles, plot) + _by_k(results, titles)
     parts += _action_errors(results, titles) + _rank_correlations(results)
     return "\n\n".join(parts) + "\n"
@@ -74,14 +74,15 @@ def _figure(successes: Sequence[bool]) -> str:
     return f"{sum(successes) / len(successes):.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _success_table(results: Results, titles: Mapping[str, str], look: str, demonstrations: int) -> list[str]:
+def _success_table(results: Results, titles: Mapping[str, str], look: str, *, demonstrations: int) -> list[str]:
     tasks = _present(TASKS, results, 0)
     rows = []
     for method, title in titles.items():
         cells = [results.get(f"{task}/{look}/{demonstrations}/{method}") for task in tasks]
         if any(cells):
             figures = [
-                f"{_figure(cell['successes'])}{_against_ours(results, task, look, demonstrations, method)}"
+                _figure(cell["successes"])
+                + _against_ours(results, task, look, demonstrations=demonstrations, method=method)
                 if cell
                 else ""
                 for task, cell in zip(tasks, cells, strict=True)
@@ -96,7 +97,7 @@ def _success_table(results: Results, titles: Mapping[str, str], look: str, demon
     ]
 
 
-def _against_ours(results: Results, task: str, look: str, demonstrations: int, method: str) -> str:
+def _against_ours(results: Results, task: str, look: str, *, demonstrations: int, method: str) -> str:
     ours = results.get(f"{task}/{look}/{demonstrations}/ours")
     if ours is None or method == "ours":
         return ""

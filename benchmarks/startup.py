@@ -19,8 +19,8 @@ from typing import Any
 
 from common import ROOT, run
 
+from vinn_core.cli.virtual_display import virtual_display
 from vinn_core.config import WorkspaceConfig
-from vinn_core.virtual_display import virtual_display
 from vinn_core.workspace import Workspace
 
 PEERS = {

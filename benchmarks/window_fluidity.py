@@ -22,12 +22,12 @@ from PySide6.QtGui import QSurfaceFormat
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app import main_window
-from app.autopilot import AfterRun
-from app.main_window import MainWindow
-from app.style import apply_style
-from app.viewport import Viewport, surface_format
-from vinn_core.virtual_display import virtual_display
+from app.state.autopilot import AfterRun
+from app.viewport.widget import Viewport, surface_format
+from app.window import main_window
+from app.window.main_window import MainWindow
+from app.window.style import apply_style
+from vinn_core.cli.virtual_display import virtual_display
 from vinn_core.workspace import Workspace
 
 BEAT_MS = 10
@@ -132,8 +132,8 @@ def run_phases(window: MainWindow, seconds: float) -> dict[str, Any]:
     for suffix in ("", "_and_training"):
         if suffix:
             training.preset.setCurrentIndex(training.preset.findData("quick"))
-            training.advanced.name.setText("benchmark")  # the policy in use stays as it is
-            training.advanced.epochs.setValue(10_000)  # longer than the phases take
+            training.advanced.fields["name"].set_value("benchmark")  # the policy in use stays as it is
+            training.advanced.fields["epochs"].set_value(10_000)  # longer than the phases take
             training.train.click()
             wait_until(lambda: training.plots is not None, "the first step of training")
             results["training"] = phase(window, pulse, seconds)

@@ -51,7 +51,9 @@ LIBRARIES = {
 FONTS = Path("/usr/share/fonts")
 
 # Proves that the libraries under the packages are there too; torch comes through torch_setup, see there.
-IMPORT_CHECK = "import vinn_core.torch_setup, torchvision, annoy, h5py, mink, mujoco, pyqtgraph, PySide6.QtWidgets"
+IMPORT_CHECK = (
+    "import vinn_core.encoder.torch_setup, torchvision, annoy, h5py, mink, mujoco, pyqtgraph, PySide6.QtWidgets"
+)
 
 
 def main() -> int:

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from vinn_core.cli.virtual_display import virtual_display
 from vinn_core.errors import RenderingError
-from vinn_core.virtual_display import virtual_display
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,9 +17,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
-from app.main_window import MainWindow
-from app.style import apply_style
-from app.viewport import surface_format
+from app.viewport.widget import surface_format
+from app.window.main_window import MainWindow
+from app.window.style import apply_style
 from vinn_core.config import WorkspaceConfig
 from vinn_core.workspace import Workspace
 

@@ -15,6 +15,9 @@ from vinn_core.errors import VinnError, WorkspaceError
 _LEFTOVER_AFTER_S = 600.0
 """A temporary file or folder older than this was left behind by a process that died: none takes so long to write."""
 
+_OLD = ".old"
+"""How the name of a folder ends while it is being replaced."""
+
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
 """How file systems without hard links refuse one."""
 
@@ -85,15 +88,47 @@ def write_new_folder(path: Path, write: Callable[[Path], object]) -> None:
     temporary.mkdir()
     try:
         write(temporary)
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _flush(file)
+        _flush_all(temporary)
         if path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         temporary.rename(path)  # refused by the system when a full folder of that name has appeared since
         _flush_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill an empty folder beside `folder`, then put it in its place, flushed to the disk.
+
+    Cut short at any point, `finish_replacing` brings a whole one back: the old one or the new one.
+
+    Raises OSError; what was there is then unchanged.
+    """
+    fresh, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        write(fresh)
+        _flush_all(fresh)
+        finish_replacing(folder)
+        while not _take_place(folder, fresh, old):
+            pass
+        _flush_folder(folder.parent)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def finish_replacing(folder: Path) -> None:
+    """Bring the old folder back if replacing it was cut short between the two renames."""
+    if _old(folder).exists() and not folder.exists():
+        _old(folder).rename(folder)
+
+
+def restore_replaced(parent: Path) -> None:
+    """`finish_replacing` for every folder in `parent`."""
+    for old in parent.glob(f".*{_OLD}"):
+        finish_replacing(parent / old.name[1 : -len(_OLD)])
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -144,6 +179,13 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def _flush_all(folder: Path) -> None:
+    """Every file in `folder`, and the folders that name them."""
+    for path in folder.rglob("*"):
+        (_flush_folder if path.is_dir() else _flush)(path)
+    _flush_folder(folder)
+
+
 def _flush_folder(path: Path) -> None:
     """Make a new name survive a power cut, where folders can be flushed at all."""
     if os.name == "nt":
@@ -154,3 +196,24 @@ def _flush_folder(path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}{_OLD}")
+
+
+def _take_place(folder: Path, fresh: Path, old: Path) -> bool:
+    """Move `folder`, if there is one, to `old` and `fresh` to `folder`.
+
+    False when another process has brought `old` back in between, taking the replacement for one that was cut short.
+    """
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if folder.exists():
+            return False
+        raise
+    return True

@@ -22,7 +22,8 @@ class StageProgress:
 
     Attributes:
         stage: short readable name, such as "Training encoder" or "Building index".
-        done: units done. total: units in all.
+        done: units done.
+        total: units in all.
         unit: what is counted: "image", "frame", "episode", "rollout".
         seconds_left: estimate [s], None while unknown.
     """
@@ -39,10 +40,12 @@ class TrainingMetrics:
     """One point of the training curves.
 
     Attributes:
-        step: optimiser step. epoch: fractional epoch.
+        step: optimiser step.
+        epoch: fractional epoch.
         loss: BYOL loss, in [0, 8]: the sum over both views.
         collapse: standard deviation of the normalised projections times sqrt(dimension); 1 is healthy, 0 collapsed.
-        learning_rate: current learning rate. images_per_second: throughput.
+        learning_rate: current learning rate.
+        images_per_second: throughput.
     """
 
     step: int
@@ -55,11 +58,16 @@ class TrainingMetrics:
 
 @dataclass(frozen=True)
 class ProbeMeasured:
-    """The action error of the encoder being trained, asked of recorded frames: see `vinn_core.probe.ActionError`.
+    """The action error of the encoder being trained, asked of recorded frames.
+
+    See `vinn_core.retrieval.action_error.ActionError`.
 
     Attributes:
         epoch: after so many; 0: of the start weights.
-        relative: in standard deviations of the actions. linear: [m/s]. angular: [rad/s]. gripper: in [0, 1].
+        relative: in standard deviations of the actions.
+        linear: [m/s].
+        angular: [rad/s].
+        gripper: in [0, 1].
     """
 
     epoch: float

@@ -6,24 +6,23 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from app.widgets.images import to_pixmap
-from vinn_core.messages import Event, Snapshot
+from app.widgets.panel import Panel
+from vinn_core.session.messages import Snapshot
 
 _CAPTION_HEIGHT = 18
 
 
-class CamerasPanel(QWidget):
+class CamerasPanel(Panel):
     """The observation cameras beside each other.
 
     Args:
         cameras: names, in order.
     """
-
-    command = Signal(object)
 
     def __init__(self, cameras: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,9 +39,6 @@ class CamerasPanel(QWidget):
         for name, view in self.views.items():
             if name in snapshot.observation.images:
                 view.show_image(snapshot.observation.images[name])
-
-    def handle_event(self, event: Event) -> None:
-        pass
 
 
 class CameraView(QWidget):

@@ -7,12 +7,9 @@ from PySide6.QtGui import QPainter, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.widgets.images import faint, mixed
-from vinn_core.episode import Action
+from vinn_core.episodes.episode import Action
+from vinn_core.world.robot import MAX_ANGULAR_SPEED, MAX_LINEAR_SPEED
 
-_LINEAR_FULL_SCALE = 0.3
-"""[m/s]"""
-_ANGULAR_FULL_SCALE = 1.8
-"""[rad/s]"""
 _NAMES = ("x", "y", "z", "turn x", "turn y", "turn z")
 
 
@@ -44,22 +41,23 @@ class ActionBars(QWidget):
         painter = QPainter(self)
         twist = [0.0] * 6 if self._action is None else [float(value) for value in self._action.twist]
         for row, (name, value) in enumerate(zip(_NAMES, twist, strict=True)):
-            scale = _LINEAR_FULL_SCALE if row < 3 else _ANGULAR_FULL_SCALE
-            bar = self._paint_row(painter, row, name, "" if self._action is None else f"{value:+.2f}")
+            scale = MAX_LINEAR_SPEED if row < 3 else MAX_ANGULAR_SPEED
+            bar = self._paint_row(painter, row, name=name, value="" if self._action is None else f"{value:+.2f}")
             length = round(min(abs(value) / scale, 1.0) * bar.width() / 2)
             left = bar.center().x() - (length if value < 0 else 0)
             painter.fillRect(left, bar.top(), length, bar.height(), self.palette().color(QPalette.ColorRole.Highlight))
             painter.fillRect(bar.center().x(), bar.top() - 1, 1, bar.height() + 2, faint(self.palette()))
         is_open = self._action is not None and self._action.gripper > 0.5
         vote = self._open_vote if self._open_vote is not None else float(is_open)
-        bar = self._paint_row(painter, 6, "gripper", "" if self._action is None else "open" if is_open else "closed")
+        word = "" if self._action is None else "open" if is_open else "closed"
+        bar = self._paint_row(painter, 6, name="gripper", value=word)
         if self._action is not None:
             width = round(vote * bar.width())
             painter.fillRect(
                 bar.left(), bar.top(), width, bar.height(), self.palette().color(QPalette.ColorRole.Highlight)
             )
 
-    def _paint_row(self, painter: QPainter, row: int, name: str, value: str) -> QRect:
+    def _paint_row(self, painter: QPainter, row: int, *, name: str, value: str) -> QRect:
         """Name and value; returns where the bar goes, its ground drawn."""
         metrics, line = painter.fontMetrics(), self._line()
         left, right = metrics.horizontalAdvance("gripper") + 6, metrics.horizontalAdvance("closed") + 6

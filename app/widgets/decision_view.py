@@ -12,9 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from app.widgets.action_bars import ActionBars
 from app.widgets.images import make_faint, to_pixmap
 from app.widgets.neighbour_view import FrameOf, NeighbourView
-from vinn_core.policy import Decision
-
-"""Weighted share of neighbours with the gripper open; None without any."""
+from vinn_core.session.policy import Decision
 
 _LIVE_SIDE = 128
 

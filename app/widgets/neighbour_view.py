@@ -12,7 +12,7 @@ from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.widgets.images import faint, mixed, to_pixmap
-from vinn_core.policy import Neighbour
+from vinn_core.session.policy import Neighbour
 
 FrameOf = Callable[[int, int, str], NDArray[np.uint8] | None]
 """The frame of (episode, step, camera), None while it is not at hand."""
@@ -139,14 +139,15 @@ class NeighbourView(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         for place in range(len(self._neighbours)):
-            self._paint_cell(painter, self.cell(place), self._neighbours[place], self._pictures[place])
+            self._paint_cell(painter, place)
 
-    def _paint_cell(self, painter: QPainter, cell: QRect, near: Neighbour, pictures: list[QPixmap | None]) -> None:
+    def _paint_cell(self, painter: QPainter, place: int) -> None:
+        cell, near, pictures = self.cell(place), self._neighbours[place], self._pictures[place]
         palette = self.palette()
         accent, base = palette.color(QPalette.ColorRole.Highlight), palette.color(QPalette.ColorRole.Window)
         side = cell.width() // len(pictures)
-        for place, picture in enumerate(pictures):
-            target = QRect(cell.left() + place * side, cell.top(), side, side)
+        for column, picture in enumerate(pictures):
+            target = QRect(cell.left() + column * side, cell.top(), side, side)
             if picture is None:
                 painter.fillRect(target, mixed(palette.color(QPalette.ColorRole.WindowText), base, 0.9))
             else:

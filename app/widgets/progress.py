@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from app.widgets.images import make_faint
-from app.widgets.wording import count, time_left
+from app.wording import count, time_left
 from vinn_core.progress import StageProgress
 
 

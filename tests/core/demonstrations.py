@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vinn_core.episode import EpisodeBuffer, Source
-from vinn_core.expert import ExpertPolicy, NoiseInjection
-from vinn_core.messages import SetPolicy
-from vinn_core.rollout import Rollout, RolloutRunner
-from vinn_core.session import Session
-from vinn_core.task import load_task
+from vinn_core.episodes.episode import EpisodeBuffer, Source
+from vinn_core.rollouts.expert import ExpertPolicy, NoiseInjection
+from vinn_core.rollouts.rollout import Rollout, RolloutRunner
+from vinn_core.session.loop import Session
+from vinn_core.session.messages import SetPolicy
+from vinn_core.world.tasks import load_task
 
 
 class Demonstrator:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from vinn_core.config import WorkspaceConfig
-from vinn_core.episode import Action, Episode, EpisodeInfo, Source
-from vinn_core.recorder import Recorder
+from vinn_core.episodes.episode import Action, Episode, EpisodeInfo, Source
+from vinn_core.episodes.recorder import Recorder
 
 SIZE = 32
 CONFIG = WorkspaceConfig(image_size=SIZE)
@@ -54,7 +54,7 @@ def record_step(recorder: Recorder, episode: Episode, step: int) -> None:
         episode.observation(step),
         Action.from_array(episode.actions[step]),
         Action.from_array(episode.executed_actions[step]),
-        episode.states[step],
+        state=episode.states[step],
     )
 
 

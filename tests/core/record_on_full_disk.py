@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from episode_samples import CONFIG, record, same_steps, sample_episode, sample_info
 
-from vinn_core.dataset import Dataset
-from vinn_core.episode import Source
-from vinn_core.recorder import EpisodeWriter, Recorder, recover_recordings
+from vinn_core.episodes.dataset import Dataset
+from vinn_core.episodes.episode import Source
+from vinn_core.episodes.recorder import EpisodeWriter, Recorder, recover_recordings
 from vinn_core.workspace import Workspace
 
 
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
         recorder = Recorder(workspace.episodes_folder, sample_info(episode.info.seed), problems.append)
         record(recorder, episode)
         recordings.append(recorder.finish(True, Source.TELEOP))
-    writer = EpisodeWriter(workspace, lambda number: None, fail)
+    writer = EpisodeWriter(workspace, lambda number, episode: None, fail)
     writer.write(recordings[0])
     failed.wait(30)
     damaged = [sentence for _, sentence in Dataset(workspace).damaged()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from vinn_core.files import (
     remove_leftovers,
     replace_bytes,
     replace_file,
+    replace_folder,
     replace_text,
+    restore_replaced,
     write_new,
     write_new_folder,
 )
@@ -142,6 +145,76 @@ def test_a_folder_that_is_there_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_new_folder(target, write)
     assert _names(tmp_path) == ["taken"]
+
+
+class Flushed:
+    """What has been flushed to the disk, and what was there under which name then."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.paths: list[Path] = []
+        fsync = os.fsync
+
+        def note(descriptor: int) -> None:
+            self.paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", note)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_replaced_folder_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file, the folder that names them, and, after the rename, the folder that names that."""
+    flushed = Flushed(monkeypatch)
+
+    def write(fresh: Path) -> None:
+        (fresh / "inner").mkdir()
+        (fresh / "a.txt").write_text("new")
+        (fresh / "inner" / "b.txt").write_text("new")
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("old")
+    replace_folder(tmp_path / "folder", write)
+    assert {path.name for path in (tmp_path / "folder").iterdir()} == {"a.txt", "inner"}
+    fresh = flushed.paths[0].parent
+    while fresh.parent != tmp_path:
+        fresh = fresh.parent
+    assert {fresh, fresh / "inner", fresh / "a.txt", fresh / "inner" / "b.txt"} == set(flushed.paths[:-1])
+    assert flushed.paths[-1] == tmp_path
+    assert _names(tmp_path) == ["folder"]
+
+
+def test_what_does_not_fit_leaves_the_old_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("old")
+
+    def write(fresh: Path) -> None:
+        (fresh / "a.txt").write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left"):
+        replace_folder(tmp_path / "folder", write)
+    assert (tmp_path / "folder" / "a.txt").read_text() == "old"
+    assert _names(tmp_path) == ["folder"]
+
+
+def test_a_reader_that_restores_a_folder_under_way_does_not_stop_its_replacement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("old")
+    rename, restored = Path.rename, []
+
+    def rename_while_somebody_reads(path: Path, target: Path) -> Path:
+        if path.name.endswith(".new") and not restored:
+            restored.append(path)
+            restore_replaced(tmp_path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_while_somebody_reads)
+    replace_folder(tmp_path / "folder", lambda fresh: (fresh / "a.txt").write_text("new"))
+    assert restored
+    assert (tmp_path / "folder" / "a.txt").read_text() == "new"
+    assert _names(tmp_path) == ["folder"]
 
 
 def test_a_folder_left_by_a_killed_process_is_removed(tmp_path: Path) -> None:

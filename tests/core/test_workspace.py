@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from episode_samples import CONFIG, sample_episode
 
+from vinn_core.cli.info import WorkspaceInfo, describe
 from vinn_core.config import WorkspaceConfig
-from vinn_core.dataset import Dataset, save_episode
+from vinn_core.episodes.dataset import Dataset, save_episode
 from vinn_core.errors import WorkspaceError
-from vinn_core.summary import describe
 from vinn_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ def test_settings_survive_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
         ("[1, 2]", "not a JSON object"),
         ('{"task": "fly"}', "'fly' is unknown; choose one of: lift"),
         ('{"robots": 3}', "unknown setting robots"),
-        ('{"image_size": "large"}', "not supported between"),
+        ('{"image_size": "large"}', "Expected `int`, got `str`"),
         ('{"format_version": 99}', "newer than this program"),
         ("\udcff", "codec can't decode"),
     ],
@@ -151,11 +151,11 @@ def test_a_description_counts_what_is_there(tmp_path: Path) -> None:
         (workspace.indexes_folder / "default").mkdir()
         (workspace.indexes_folder / "default" / "index.json").write_text("{}")
         found = describe(workspace)
-        assert json.loads(json.dumps(found)) == found
-        assert (found["task"], found["look"], found["cameras"]) == ("lift", "none", ["wrist", "front"])
-        assert (found["episodes"], found["frames"], found["successes"]) == (2, 9, 1)
-        assert found["episodes_by_source"] == {"teleop": 1, "expert": 1}
-        assert found["bytes"] == sum(summary.path.stat().st_size for summary in Dataset(workspace).summaries())
-        assert len(found["damaged"]) == 1
-        assert "000003.hdf5" in found["damaged"][0]
-        assert (found["encoders"], found["indexes"]) == ([], ["default"])
+        assert WorkspaceInfo.from_dict(json.loads(found.to_json())) == found
+        assert (found.task, found.look, found.cameras) == ("lift", "none", ("wrist", "front"))
+        assert (found.episodes, found.frames, found.successes) == (2, 9, 1)
+        assert found.episodes_by_source == {"teleop": 1, "expert": 1}
+        assert found.bytes == sum(summary.path.stat().st_size for summary in Dataset(workspace).summaries())
+        assert len(found.damaged) == 1
+        assert "000003.hdf5" in found.damaged[0]
+        assert (found.encoders, found.indexes) == ((), ("default",))

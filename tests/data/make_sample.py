@@ -13,11 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from vinn_core.collect import collect
 from vinn_core.config import WorkspaceConfig
-from vinn_core.dataset import Dataset, save_episode
-from vinn_core.episode import Episode, Source
+from vinn_core.episodes.dataset import Dataset, save_episode
+from vinn_core.episodes.episode import Episode, Source
 from vinn_core.progress import StopRequest
+from vinn_core.rollouts.collect import collect
 from vinn_core.workspace import Workspace
 
 SAMPLE = Path(__file__).parent / "sample_workspace"

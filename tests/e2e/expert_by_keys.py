@@ -7,10 +7,11 @@ import numpy as np
 from hands import Hands
 from numpy.typing import NDArray
 
-from app.main_window import MainWindow
-from vinn_core.messages import Snapshot
-from vinn_core.simulation import Simulation
-from vinn_core.task import FINGER_STROKE, load_task
+from app.window.main_window import MainWindow
+from vinn_core.session.messages import Snapshot
+from vinn_core.world.robot import FINGER_STROKE
+from vinn_core.world.simulation import Simulation
+from vinn_core.world.tasks import load_task
 
 # Along the person's axes forward, left and up: the key for the positive and for the negative direction.
 _LINEAR_KEYS = (("w", "s"), ("a", "d"), ("q", "e"))

@@ -15,12 +15,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.main_window import MainWindow
-from vinn_core.evaluation import EvaluationSpec, evaluate
-from vinn_core.messages import Mode, Snapshot
+from app.window.main_window import MainWindow
+from vinn_core.config import WorkspaceConfig
 from vinn_core.progress import StopRequest
-from vinn_core.session import Session
-from vinn_core.task import load_task
+from vinn_core.rollouts.evaluation import EvaluationResult, EvaluationSpec, evaluate
+from vinn_core.session.loop import Session
+from vinn_core.session.messages import Mode, Snapshot
 from vinn_core.workspace import Workspace
 
 SEED = 3
@@ -34,10 +34,16 @@ def workspace_folder(taught: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def roll_out(folder: Path, episodes: int, processes: int) -> dict[str, Any]:
+def roll_out(folder: Path, episodes: int, processes: int) -> EvaluationResult:
     with Workspace.open(folder) as workspace:
         return evaluate(
-            workspace, EvaluationSpec(), episodes, SEED, lambda event: None, StopRequest(), processes=processes
+            workspace,
+            EvaluationSpec(),
+            episodes=episodes,
+            seed=SEED,
+            report=lambda event: None,
+            stop=StopRequest(),
+            processes=processes,
         )
 
 
@@ -47,7 +53,7 @@ def test_a_run_is_the_same_headless_twice_and_in_the_window(
 ) -> None:
     headless = roll_out(workspace_folder, episodes=1, processes=1)
     states: list[NDArray[np.float64]] = []
-    window = open_window(make_session=lambda *arguments: watched(states, *arguments))
+    window = open_window(make_session=lambda config, **others: watched(states, config, **others))
     qtbot.waitUntil(window.policy.autonomous_action.isEnabled, timeout=200_000)
     box = window.record.seed_box
     box.setFocus()
@@ -59,16 +65,16 @@ def test_a_run_is_the_same_headless_twice_and_in_the_window(
         QTest.keyClick(window.viewport, Qt.Key.Key_P)
 
     trajectory = np.stack(states)
-    assert headless["ticks"] == [len(trajectory) - 1]
+    assert headless.ticks == (len(trajectory) - 1,)
     assert np.ptp(trajectory[:, 1:], axis=0).max() > 0.05, "nothing moved"
-    assert hashlib.sha256(trajectory.tobytes()).hexdigest() == headless["trajectory_sha256"]
+    assert hashlib.sha256(trajectory.tobytes()).hexdigest() == headless.trajectory_sha256
 
 
 @pytest.mark.timeout(600)
 def test_rollouts_do_not_depend_on_the_number_of_processes(workspace_folder: Path) -> None:
     once, again = (roll_out(workspace_folder, episodes=2, processes=processes) for processes in (1, 2))
     for key in ("seeds", "outcomes", "ticks", "trajectory_sha256"):
-        assert once[key] == again[key]
+        assert getattr(once, key) == getattr(again, key)
 
 
 def newest(window: MainWindow) -> Snapshot:
@@ -77,7 +83,7 @@ def newest(window: MainWindow) -> Snapshot:
     return snapshot
 
 
-def watched(states: list[NDArray[np.float64]], config: Any, seed: int, *others: Any) -> Session:
+def watched(states: list[NDArray[np.float64]], config: WorkspaceConfig, **others: Any) -> Session:
     """The window's session; the states of its autonomous run are noted, from the reset to the end."""
 
     class Watched(Session):
@@ -88,14 +94,4 @@ def watched(states: list[NDArray[np.float64]], config: Any, seed: int, *others: 
                 states.extend([snapshot.previous_state, snapshot.state] if not states else [snapshot.state])
             return snapshot
 
-    on_event, make_recorder = others
-    return Watched(
-        load_task(config.task),
-        config.look,
-        config.cameras,
-        config.image_size,
-        config.control_hz,
-        seed,
-        on_event,
-        make_recorder,
-    )
+    return Watched.of(config, **others)

@@ -19,11 +19,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.main_window import MainWindow
-from vinn_core.dataset import Dataset, load_episode
-from vinn_core.encoder_store import has_checkpoint
-from vinn_core.episode import Source
-from vinn_core.journal import read_journal
+from app.window.main_window import MainWindow
+from vinn_core.encoder.store import has_checkpoint
+from vinn_core.episodes.dataset import Dataset
+from vinn_core.episodes.episode import Source
+from vinn_core.episodes.file import load_episode
+from vinn_core.episodes.journal import read_journal
 from vinn_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -125,7 +126,7 @@ def test_killed_while_training_the_window_says_so_and_offers_to_go_on(
     window, panel = demonstrated_window, demonstrated_window.training
     window.docks.training.raise_()
     panel.preset.setCurrentIndex(panel.preset.findData("tiny"))
-    panel.advanced.epochs.setValue(1000)
+    panel.advanced.fields["epochs"].set_value(1000)
 
     press_train(window, "Train && index")
     qtbot.waitUntil(lambda: len(steps(workspace_folder)) > 0, timeout=200_000)

@@ -10,10 +10,10 @@ from expert_by_keys import ExpertByKeys
 from hands import Hands
 from pytestqt.qtbot import QtBot
 
-from app.main_window import MainWindow
+from app.window.main_window import MainWindow
 from vinn_core.config import TASKS, WorkspaceConfig
-from vinn_core.dataset import load_episode
-from vinn_core.episode import Source
+from vinn_core.episodes.episode import Source
+from vinn_core.episodes.file import load_episode
 from vinn_core.workspace import Workspace
 
 

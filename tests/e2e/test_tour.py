@@ -16,14 +16,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QTabBar
 from pytestqt.qtbot import QtBot
 
-from app.main_window import MainWindow
-from app.viewport import Viewport, to_array
-from vinn_core.dataset import load_episode, load_frame
-from vinn_core.episode import Source
-from vinn_core.messages import AutonomousStarted, Event, Mode, SceneReset, Snapshot
-from vinn_core.rendering import CameraRenderer
-from vinn_core.simulation import Simulation
-from vinn_core.task import load_task
+from app.viewport.widget import Viewport, to_array
+from app.window.main_window import MainWindow
+from vinn_core.episodes.episode import Source
+from vinn_core.episodes.file import load_episode, load_frame
+from vinn_core.session.messages import AutonomousStarted, Event, Mode, SceneReset, Snapshot
+from vinn_core.world.rendering import CameraRenderer
+from vinn_core.world.simulation import Simulation
+from vinn_core.world.tasks import load_task
 
 
 def newest(window: MainWindow) -> Snapshot:
@@ -72,10 +72,10 @@ def add_scripted_demonstrations(window: MainWindow, hands: Hands, qtbot: QtBot) 
     scripted = window.episodes.demonstrations
     hands.click(scripted.add)
     qtbot.waitUntil(scripted.form.isVisible, timeout=10_000)
-    assert scripted.form.seed.value() == 1
-    hands.click(scripted.form.episodes)
+    assert scripted.form.fields["seed"].value == 1
+    hands.click(scripted.form.fields["episodes"].widget)
     hands.type_number(3)
-    qtbot.waitUntil(lambda: scripted.form.episodes.value() == 3, timeout=10_000)
+    qtbot.waitUntil(lambda: scripted.form.fields["episodes"].widget.value() == 3, timeout=10_000)
     with qtbot.waitSignal(window.episodes.notify, timeout=300_000, check_params_cb=says("demonstrations added")):
         hands.click(scripted.form.start)
     qtbot.waitUntil(lambda: len(window.workspace.usable_episodes) == 4, timeout=20_000)
@@ -94,7 +94,7 @@ def train_and_index(window: MainWindow, hands: Hands, qtbot: QtBot) -> None:
     show_tab(window, "Policy", hands, qtbot)
     qtbot.waitUntil(window.policy.autonomous_action.isEnabled, timeout=200_000)
     assert window.workspace.index is not None
-    assert sorted(window.workspace.index.episodes) == [1, 2, 3, 4]
+    assert sorted(window.workspace.index.info.episodes) == [1, 2, 3, 4]
 
 
 def watch_it_run(window: MainWindow, folder: Path, hands: Hands, qtbot: QtBot) -> None:

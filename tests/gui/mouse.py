@@ -9,7 +9,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.viewport import Viewport
+from app.viewport.widget import Viewport
 
 
 def place_of(body: str, data: mujoco.MjData, viewport: Viewport) -> QPoint:
@@ -26,6 +26,7 @@ def drag(
     viewport: Viewport,
     button: Qt.MouseButton,
     by: QPoint,
+    *,
     modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
 ) -> None:
     """Press, move in steps and let go, as a hand does."""
@@ -33,11 +34,11 @@ def drag(
     QTest.mousePress(viewport, button, modifiers, start)
     for step in range(1, 6):
         place = QPointF(start + by * step / 5)
-        move(viewport, place, button, modifiers)
+        move(viewport, place, button, modifiers=modifiers)
     QTest.mouseRelease(viewport, button, modifiers, start + by)
 
 
-def move(viewport: Viewport, place: QPointF, buttons: Qt.MouseButton, modifiers: Qt.KeyboardModifier) -> None:
+def move(viewport: Viewport, place: QPointF, buttons: Qt.MouseButton, *, modifiers: Qt.KeyboardModifier) -> None:
     """A mouse move with a button held."""
     event = QMouseEvent(
         QEvent.Type.MouseMove,

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+import json
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from vinn_core.cli.flags import job_from
+from vinn_core.cli.main import COMMANDS
+from vinn_core.config import JsonConfig
 from vinn_core.progress import JobEvent
 
 
 class PretendJob(QObject):
-    """Stands in for `app.job.Job`; `made` are all there were, in order."""
+    """Stands in for `app.state.job.Job`; `made` are all there were, in order."""
 
     event_received = Signal(object)
     made: list[PretendJob]
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, command: str, workspace_folder: Path, config: JsonConfig) -> None:
         super().__init__()
-        self.arguments = tuple(arguments)
+        self.command, self.workspace_folder, self.config = command, workspace_folder, config
         self.started = self.stopping = False
         PretendJob.made.append(self)
 
@@ -35,12 +38,7 @@ class PretendJob(QObject):
         for event in events:
             self.event_received.emit(event)
 
-    def options(self) -> argparse.Namespace:
-        """As the command line understands them; ends the test when it does not."""
-        from vinn_core.__main__ import _parser
-
-        return _parser().parse_args([*self.arguments, "--events"])
-
-    def option(self, name: str) -> str:
-        """The value after option `name`."""
-        return self.arguments[self.arguments.index(name) + 1]
+    def understood(self) -> JsonConfig:
+        """What the command line makes of the document; ends the test when it makes nothing of it."""
+        kind = next(known.job for known in COMMANDS if known.name == self.command)
+        return job_from(kind, {}, json.loads(self.config.to_json()))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vinn_core.config import WorkspaceConfig
-from vinn_core.dataset import save_episode
-from vinn_core.episode import Action, Episode, EpisodeInfo, Observation, Source
-from vinn_core.messages import Mode, ReplayStatus, Snapshot, TickTimings
-from vinn_core.policy import Decision
+from vinn_core.config import IndexConfig, WorkspaceConfig
+from vinn_core.episodes.dataset import Dataset, save_episode
+from vinn_core.episodes.episode import Action, Episode, EpisodeInfo, Observation, Source
+from vinn_core.retrieval.store import FORMAT_VERSION
+from vinn_core.session.messages import Mode, ReplayStatus, Snapshot, TickTimings
+from vinn_core.session.policy import Decision
 from vinn_core.workspace import Workspace
 
 SIZE = 32
@@ -29,7 +31,9 @@ def frame(number: int, step: int) -> NDArray[np.uint8]:
     return np.full((SIZE, SIZE, 3), colour(number, step), np.uint8)
 
 
-def episode(number: int, success: bool | None = True, source: Source = Source.EXPERT, length: int = LENGTH) -> Episode:
+def episode(
+    number: int, success: bool | None = True, source: Source = Source.EXPERT, *, length: int = LENGTH
+) -> Episode:
     """Seed `number`; the wrist camera sees `frame`."""
     info = EpisodeInfo("lift", "none", number, 10.0, source, success, "", "2026-03-01T10:00:00+00:00", "<mujoco/>")
     actions = np.zeros((length, 7), np.float32)
@@ -58,10 +62,35 @@ def make_workspace(folder: Path, episodes: Sequence[Episode] = ()) -> Workspace:
     return workspace
 
 
+def write_index(
+    workspace: Workspace, name: str = "default", episodes: Mapping[int, str] | None = None, *, recall: float = 1.0
+) -> None:
+    """What is known of an index of these episodes (fingerprint by number; all by default) without loading it."""
+    if episodes is None:
+        episodes = {summary.number: summary.fingerprint for summary in Dataset(workspace).summaries()}
+    folder = workspace.indexes_folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "format_version": FORMAT_VERSION,
+        "rows": LENGTH * len(episodes),
+        "encoder": "default",
+        "encoder_fingerprint": "e",
+        "dataset_fingerprint": "d",
+        "episodes": dict(episodes),
+        "config": IndexConfig().to_dict(),
+        "search_k": 1000,
+        "recall": recall,
+        "created": "2026-03-01T10:00:00+00:00",
+        "sha256": {},
+    }
+    (folder / "index.json").write_text(json.dumps(facts))
+
+
 def snapshot(
     mode: Mode = Mode.IDLE,
     decision: Decision | None = None,
     replay: ReplayStatus | None = None,
+    *,
     seed: int = 0,
     succeeded: bool = False,
 ) -> Snapshot:
@@ -73,6 +102,7 @@ def snapshot(
         mode=mode,
         look="none",
         seed=seed,
+        kept_clear=(),
         elapsed_s=0.1,
         state=np.zeros(5),
         previous_state=np.zeros(5),
@@ -83,6 +113,5 @@ def snapshot(
         recorded_frames=None,
         succeeded=succeeded,
         replay=replay,
-        policy_ready=decision is not None,
         timings=TickTimings(render_ms=20.0, encode_ms=12.0, search_ms=0.3, act_ms=13.0, physics_ms=2.0, total_ms=35.0),
     )

@@ -1,0 +1,1 @@
+"""The image encoder: its network, its weights, and what is kept of its training."""

@@ -1,0 +1,1 @@
+"""Recorded episodes: in memory, while being recorded, and on disk."""

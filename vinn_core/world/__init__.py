@@ -1,0 +1,1 @@
+"""The simulated world: robot, tasks, looks, physics, cameras."""
