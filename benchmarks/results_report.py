@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from vinn_core.config import LOOKS, TASKS
 from vinn_core.rollouts.evaluation import wilson_interval
-from vinn_core.rollouts.paired_test import paired_test
+from vinn_core.rollouts.significance import paired_test
 
 Results = Mapping[str, Mapping[str, Any]]
 

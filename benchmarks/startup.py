@@ -2,11 +2,14 @@
 
 Every number is the median over several starts on a warm disk, taken in turns. torch must not be imported by then.
 
-    python benchmarks/startup.py [--quick] [--json results.json]
+    python benchmarks/startup.py [--quick] [--before CHECKOUT] [--json results.json]
+
+With `--before`, the window of another checkout is started in turn, in this environment, and the ratio to it is given.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -17,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from common import ROOT, run
+from common import ROOT, finish
 
 from vinn_core.cli.virtual_display import virtual_display
 from vinn_core.config import WorkspaceConfig
@@ -31,13 +34,14 @@ PEERS = {
 }
 
 
-def start_window(folder: Path) -> dict[str, Any]:
+def start_window(folder: Path, checkout: Path = ROOT) -> dict[str, Any]:
     """{"s": process start to first picture, "torch": whether torch was imported by then}."""
-    environment = {**os.environ, "VINN_QUIT_WHEN_SHOWN": "1", "XDG_CONFIG_HOME": str(folder / "config")}
+    ours = {"VINN_QUIT_WHEN_SHOWN": "1", "XDG_CONFIG_HOME": str(folder / "config"), "PYTHONPATH": str(checkout)}
+    environment = {**os.environ, **ours}
     started = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "main.py", "--workspace", str(folder / "workspace")],
-        cwd=ROOT,
+        cwd=checkout,
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -55,22 +59,29 @@ def start_peer(code: str) -> float:
     return time.monotonic() - started
 
 
-def measure(quick: bool = False) -> dict[str, Any]:
-    repeats = 2 if quick else 7
+def measure(quick: bool = False, before: Path | None = None) -> dict[str, Any]:
+    repeats = 2 if quick else 7 if before is None else 15
     windows: list[dict[str, Any]] = []
+    windows_before: list[float] = []
     peers: dict[str, list[float]] = {name: [] for name in PEERS}
     with virtual_display(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         Workspace.open(folder / "workspace", WorkspaceConfig()).close()
         start_window(folder)  # warms the disk
+        if before is not None:
+            start_window(folder, before)
         for code in PEERS.values():
             start_peer(code)
         for _ in range(repeats):
             windows.append(start_window(folder))
+            if before is not None:
+                windows_before.append(start_window(folder, before)["s"])
             for peer, code in PEERS.items():
                 peers[peer].append(start_peer(code))
     shown = median(window["s"] for window in windows)
+    former = {"former_s": median(windows_before), "ratio_to_former": shown / median(windows_before)} if before else {}
     return {
+        **former,
         "window_shown_s": shown,
         "slowest_s": max(window["s"] for window in windows),
         "torch_imported": any(window["torch"] for window in windows),
@@ -80,5 +91,14 @@ def measure(quick: bool = False) -> dict[str, Any]:
     }
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few repeats, to see that it works")
+    parser.add_argument("--before", type=Path, help="folder of another checkout to compare with")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    options = parser.parse_args()
+    finish(measure(options.quick, options.before and options.before.resolve()), options.json)
+
+
 if __name__ == "__main__":
-    run(measure, __doc__ or "")
+    main()

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from vinn_core.config import JsonRecord
 from vinn_core.rollouts.evaluation import EvaluationResult
-from vinn_core.rollouts.paired_test import PairedTest, paired_test
+from vinn_core.rollouts.significance import PairedTest, paired_test
 
 
 @dataclass(frozen=True)

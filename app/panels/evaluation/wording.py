@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.wording import count
 from vinn_core.errors import ConfigError
-from vinn_core.rollouts.paired_test import paired_test
+from vinn_core.rollouts.significance import paired_test
 
 if TYPE_CHECKING:
     from vinn_core.rollouts.evaluation import EvaluationResult

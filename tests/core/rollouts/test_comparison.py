@@ -8,7 +8,7 @@ import pytest
 from vinn_core.errors import ConfigError
 from vinn_core.rollouts.comparison import compare, comparison_in_words
 from vinn_core.rollouts.evaluation import EvaluationResult
-from vinn_core.rollouts.paired_test import PairedTest, paired_test
+from vinn_core.rollouts.significance import PairedTest, paired_test
 from vinn_core.session.messages import RunEnd
 
 
