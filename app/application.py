@@ -35,7 +35,8 @@ def main(workspace: Path | None, task: str | None, look: str | None) -> int:
 
     Args:
         workspace: folder to open, made if it is not there; None is the one used last, or one among the documents.
-        task, look: of a new workspace; an existing one has its own.
+        task: of a new workspace; an existing one has its own.
+        look: likewise.
 
     Returns:
         The exit code: 0, or 2 when there is no display.

@@ -18,12 +18,13 @@ from app.viewport.widget import surface_format
 from app.window.display import window_problem
 from app.window.main_window import MainWindow
 from app.window.style import apply_style
+from vinn_core.config import FIRST_HELD_OUT_SEED
 from vinn_core.errors import VinnError
 from vinn_core.session.messages import ResetScene
 from vinn_core.workspace import Workspace
 
 _SIZE = (1440, 900)
-_SEED = 10_001
+_SEED = FIRST_HELD_OUT_SEED + 1
 """Not among those that demonstrations begin with."""
 _POLICY_TIMEOUT_MS = 120_000
 _DECISIONS_SHOWN = 12

@@ -6,7 +6,8 @@ import sys
 
 __version__ = "0.1.0"
 
-# Here, because MuJoCo reads it once, when it is first imported, and several modules of this package import it.
+# Here, because MuJoCo imports what it names when it is first imported, and several modules of this package import it.
+# Where MuJoCo was first, `vinn_core.world.rendering` heeds it all the same.
 # EGL needs no display; OSMesa is the software fallback.
 if "MUJOCO_GL" not in os.environ and sys.platform.startswith("linux"):
     os.environ["MUJOCO_GL"] = "egl" if ctypes.util.find_library("EGL") else "osmesa"

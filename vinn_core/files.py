@@ -105,12 +105,12 @@ def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
     Raises OSError; what was there is then unchanged.
     """
     fresh, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    finish_replacing(folder)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
         write(fresh)
         _flush_all(fresh)
-        finish_replacing(folder)
         while not _take_place(folder, fresh, old):
             pass
         _flush_folder(folder.parent)
@@ -120,9 +120,13 @@ def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
 
 
 def finish_replacing(folder: Path) -> None:
-    """Bring the old folder back if replacing it was cut short between the two renames."""
+    """Bring the old folder back if replacing it was cut short between the two renames. Raises OSError."""
     if _old(folder).exists() and not folder.exists():
-        _old(folder).rename(folder)
+        try:
+            _old(folder).rename(folder)
+        except OSError:
+            if not folder.exists():  # else somebody else was quicker, or it has been replaced after all
+                raise
 
 
 def restore_replaced(parent: Path) -> None:
@@ -215,5 +219,6 @@ def _take_place(folder: Path, fresh: Path, old: Path) -> bool:
     except OSError:
         if folder.exists():
             return False
+        finish_replacing(folder)
         raise
     return True

@@ -137,6 +137,7 @@ class StopRequest:
         self._event = threading.Event()
 
     def set(self) -> None:
+        """Ask the job to stop."""
         self._event.set()
 
     def __bool__(self) -> bool:

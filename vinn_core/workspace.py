@@ -86,22 +86,27 @@ class Workspace:
 
     @property
     def episodes_folder(self) -> Path:
+        """One file an episode."""
         return self.path / "episodes"
 
     @property
     def encoders_folder(self) -> Path:
+        """One folder an encoder."""
         return self.path / "encoders"
 
     @property
     def indexes_folder(self) -> Path:
+        """One folder an index."""
         return self.path / "indexes"
 
     @property
     def evaluations_folder(self) -> Path:
+        """One folder an evaluation."""
         return self.path / "evaluations"
 
     @property
     def log_folder(self) -> Path:
+        """What the window writes down."""
         return self.path / "log"
 
 

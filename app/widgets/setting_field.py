@@ -49,7 +49,8 @@ class SettingField(QObject):
     """One setting and the widget that shows it.
 
     Args:
-        read, write: get and set what the widget shows; `read` may raise ConfigError.
+        read: gets what the widget shows; may raise ConfigError.
+        write: sets it.
         changed: of the widget.
     """
 

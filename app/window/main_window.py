@@ -35,7 +35,7 @@ from app.panels.episodes.panel import EpisodesPanel
 from app.panels.evaluation.panel import EvaluationPanel
 from app.panels.policy.panel import PolicyPanel
 from app.panels.training.panel import TrainingPanel
-from app.state.episode_writer import EpisodeStore
+from app.state.episode_store import EpisodeStore
 from app.state.frame_cache import FrameCache
 from app.state.held_keys import HeldKeys
 from app.state.session_thread import SessionThread, make_session
@@ -84,7 +84,9 @@ class MainWindow(QMainWindow):
     Args:
         workspace: opened, locked.
         recent: folders for the File menu.
-        find_opengl_problem, make_session, store: replaced in tests.
+        find_opengl_problem: replaced in tests.
+        make_session: replaced in tests.
+        store: replaced in tests.
 
     Raises:
         SceneError: the scene of the task cannot be loaded.

@@ -1,4 +1,4 @@
-"""docs/architecture.md says what is so."""
+"""docs/architecture.md says what is so, and no document names a file that is not there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import draw_architecture
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "architecture.md"
@@ -37,9 +38,12 @@ def test_the_walks_lead_somewhere() -> None:
         assert name in defined, f"{file} has no {name}"
 
 
-def test_every_file_that_is_named_is_there() -> None:
-    for file in re.findall(r"`((?:app|vinn_core|scripts)/[\w/]+\.py)`", DOCUMENT.read_text(encoding="utf-8")):
-        assert (ROOT / file).is_file(), file
+@pytest.mark.parametrize("document", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_every_file_that_is_named_is_there(document: str) -> None:
+    folders = "app|vinn_core|scripts|tests|benchmarks|resources"
+    named = re.findall(rf"`((?:{folders})/[\w/.]*)`", (ROOT / document).read_text(encoding="utf-8"))
+    missing = [name for name in named if not (ROOT / name).exists() and not (ROOT / f"{name}.py").exists()]
+    assert not missing, f"{document} names {', '.join(missing)}"
 
 
 def test_the_worked_example_changes_lines_that_are_there() -> None:

@@ -217,6 +217,38 @@ def test_a_reader_that_restores_a_folder_under_way_does_not_stop_its_replacement
     assert _names(tmp_path) == ["folder"]
 
 
+def test_what_cannot_take_the_place_leaves_the_old_folder_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("old")
+    rename = Path.rename
+
+    def refuse_the_second(path: Path, target: Path) -> Path:
+        if path.name.endswith(".new"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_second)
+    with pytest.raises(PermissionError):
+        replace_folder(tmp_path / "folder", lambda fresh: (fresh / "a.txt").write_text("new"))
+    assert (tmp_path / "folder" / "a.txt").read_text() == "old"
+    assert _names(tmp_path) == ["folder"]
+
+
+def test_two_readers_may_restore_a_folder_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".folder.old").mkdir()
+    rename = Path.rename
+
+    def somebody_is_quicker(path: Path, target: Path) -> Path:
+        rename(path, target)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", somebody_is_quicker)
+    restore_replaced(tmp_path)
+    assert _names(tmp_path) == ["folder"]
+
+
 def test_a_folder_left_by_a_killed_process_is_removed(tmp_path: Path) -> None:
     for name in (".old.1.tmp", ".young.2.tmp"):
         (tmp_path / name).mkdir()

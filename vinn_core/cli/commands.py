@@ -31,7 +31,8 @@ def collect(folder: Path, job: CollectJob, output: JobOutput) -> int:
     """Demonstrations of the scripted expert, in a new workspace where there is none."""
     from vinn_core.rollouts.collect import collect as collect_demonstrations
 
-    wanted = WorkspaceConfig(task=job.task or "lift", look=job.look or "none")
+    usual = WorkspaceConfig()
+    wanted = WorkspaceConfig(task=job.task or usual.task, look=job.look or usual.look)
     with _open(folder) if _is_workspace(folder) else Workspace.open(folder, wanted) as workspace:
         result = collect_demonstrations(workspace, job, report=output.report, stop=output.stop)
     made = f"{len(result.episodes)} demonstrations"
@@ -76,9 +77,9 @@ def index(folder: Path, job: IndexJob, output: JobOutput) -> int:
 
 def evaluate(folder: Path, job: EvaluateJob, output: JobOutput) -> int:
     """The success rate of one policy, or of several beside each other."""
-    from vinn_core.cli.evaluate import run
-
     with _open(folder) as workspace:
+        from vinn_core.cli.evaluate import run  # after what may be refused
+
         return run(workspace, job, output)
 
 

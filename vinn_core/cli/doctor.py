@@ -65,7 +65,7 @@ def examine(folder: Path) -> MachineReport:
 
 
 def _check_rendering() -> Finding:
-    from vinn_core.world.rendering import CameraRenderer
+    from vinn_core.world.rendering import CameraRenderer, opengl_backend
     from vinn_core.world.simulation import Simulation
     from vinn_core.world.tasks import load_task
 
@@ -75,12 +75,11 @@ def _check_rendering() -> Finding:
             picture = renderer.render(simulation.data, "wrist")
     except VinnError as error:
         return Finding("OpenGL", False, str(error), "Install a graphics driver, or Mesa's software renderer.")
-    platform_library = os.environ.get("MUJOCO_GL", "default")
     if picture.std() < 1.0:
         return Finding(
             "OpenGL", False, "camera images are blank", "Update the graphics driver, or set MUJOCO_GL=osmesa."
         )
-    return Finding("OpenGL", True, f"camera images render ({platform_library})")
+    return Finding("OpenGL", True, f"camera images render ({opengl_backend()})")
 
 
 def _check_display() -> Finding:

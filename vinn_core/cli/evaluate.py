@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vinn_core.cli.output import JobOutput
-from vinn_core.config import EvaluateJob, PolicyConfig, index_and_setting
+from vinn_core.config import POLICIES, EvaluateJob, PolicyConfig, index_and_setting
 from vinn_core.errors import ConfigError
 from vinn_core.retrieval.store import index_origin
 from vinn_core.rollouts.comparison import compare, comparison_in_words
@@ -38,7 +38,7 @@ def run(workspace: Workspace, job: EvaluateJob, output: JobOutput) -> int:
 def _policy_named(text: str) -> dict[str, str]:
     """Policy, index and setting of one of `EvaluateJob.compare`."""
     name, setting = index_and_setting(text)
-    return {"policy": name if name in ("expert", "random") else "vinn", "index": name, "setting": setting}
+    return {"policy": name if name in POLICIES else "vinn", "index": name, "setting": setting}
 
 
 def _spec(workspace: Workspace, job: EvaluateJob, *, policy: str, index: str, setting: str) -> EvaluationSpec:

@@ -58,18 +58,23 @@ def job_from(kind: type[Job], given: dict[str, Any], document: dict[str, Any]) -
     """The job that `document` describes, changed by what is `given`: values by dotted names, as `add_flags` has them.
 
     Raises:
-        ConfigError: something needed is missing, unknown, or cannot work.
+        ConfigError: something is missing, unknown, or cannot work.
     """
     for name, value in given.items():
         *path, last = name.split(".")
         target = document
         for part in path:
             target = target.setdefault(part, {})
+            if not isinstance(target, dict):
+                raise ConfigError(f"{part} is no JSON object. Give its settings by name, such as {{}}.")
         target[last] = value
-    missing = [flag_of(s) for s in fields(kind) if option_of(s).needed and s.name not in document]
-    if missing:
-        raise ConfigError(f"the following arguments are required: {', '.join(missing)}")
     return kind.from_dict(document)
+
+
+def missing_flags(kind: type[JsonConfig], given: dict[str, Any], document: dict[str, Any]) -> list[str]:
+    """Flags of what has no default and is neither `given` nor in the `document`."""
+    needed = [setting for setting in fields(kind) if option_of(setting).needed]
+    return [flag_of(setting) for setting in needed if setting.name not in {**document, **given}]
 
 
 def read_document(place: str) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def read_document(place: str) -> dict[str, Any]:
     """
     try:
         document = _read_first_object() if place == "-" else json.loads(Path(place).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{place} cannot be read as JSON: {error}. Give a file that holds one object.") from error
     if not isinstance(document, dict):
         raise ConfigError(f"{place} holds no JSON object. Give settings by name, such as {{}}.")
@@ -114,13 +119,15 @@ def _how_it_is_read(hint: Any, known: Option) -> dict[str, Any]:
     if getattr(hint, "__origin__", None) is tuple:
         several = hint
     if several is not None:
-        return {"nargs": "+", "action": "extend", "type": get_args(several)[0], "metavar": "EACH"}
+        each = get_args(several)[0]
+        return {"nargs": "+", "action": "extend", "type": each, "metavar": known.metavar or _METAVARS[each]}
     if known.choices:
         return {"choices": known.choices}
     if known.is_name:
         return {"type": _name, "metavar": "NAME"}
     kind = kinds[0]
-    return {"type": kind if known.least is None else _number(kind, known), "metavar": _METAVARS[kind]}
+    number = kind if known.least is None else _number(kind, known)
+    return {"type": number, "metavar": known.metavar or _METAVARS[kind]}
 
 
 _METAVARS = {int: "N", float: "X", str: "TEXT"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vinn_core import __version__
 from vinn_core.cli import commands
-from vinn_core.cli.flags import BAD_INPUT, STOPPED, OneLineParser, add_flags, job_from, read_document
+from vinn_core.cli.flags import BAD_INPUT, STOPPED, OneLineParser, add_flags, job_from, missing_flags, read_document
 from vinn_core.cli.output import JobOutput
 from vinn_core.config import CollectJob, EvaluateJob, IndexJob, JsonConfig, ReplayJob, TrainJob
 from vinn_core.errors import VinnError
@@ -52,12 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 on success, 2 for bad input (one clear line on stderr), 3 when stopped early."""
     options = vars(make_parser().parse_args(arguments))
     command: Command = options.pop("command")
+    parser: OneLineParser = options.pop("parser")
     folder: Path | None = options.pop("workspace")
     output = JobOutput(as_json=options.pop("json"), as_events=options.pop("events"))
     try:
         place = options.pop("config")
         document = read_document(place) if place else {}
         output.listen()  # the document came first on standard input
+        if missing := missing_flags(command.job, options, document):
+            parser.error(f"the following arguments are required: {', '.join(missing)}")
         job = job_from(command.job, options, document)
         with _stopped_by_signals(output) if command.long else nullcontext():
             return command.run(folder, job, output)
@@ -96,13 +99,16 @@ def _stopped_by_signals(output: JobOutput) -> Iterator[None]:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """What is parsed: "command", "workspace", "json", "events", "config", and each given setting by its dotted name."""
+    """What is parsed: "command", its "parser", "workspace", "json", "events", "config", and each setting that is given.
+
+    Settings have dotted names, see `vinn_core.cli.flags`.
+    """
     parser = OneLineParser(prog="vinn", description="Teach a robot arm by showing: record, train, index, run.")
     parser.add_argument("--version", action="version", version=f"vinn {__version__}")
     commands_there_are = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         added = commands_there_are.add_parser(command.name, help=command.text, description=command.text)
-        added.set_defaults(command=command, events=False, config=None)
+        added.set_defaults(command=command, parser=added, events=False, config=None)
         added.add_argument("--workspace", type=Path, required=command.needs_workspace, help="workspace folder")
         added.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
         if command.long:

@@ -23,10 +23,13 @@ class Option:
 
     Attributes:
         help: what it is, half a sentence.
-        least, most: of a number; None: anything.
+        least: of a number; None: anything.
+        most: of a number; None: anything.
+        unit: of a number, to be read behind it.
         choices: of a text; empty: anything.
         zero: what the number 0 means, where it means something of its own.
         flag: on the command line; "" for the name with dashes.
+        metavar: what stands for the value in the help; "" for what its type says.
         needed: has no default.
         is_name: names a folder within the workspace, see `require_name`.
     """
@@ -34,9 +37,11 @@ class Option:
     help: str = ""
     least: float | None = None
     most: float | None = None
+    unit: str = ""
     choices: tuple[str, ...] = ()
     zero: str = ""
     flag: str = ""
+    metavar: str = ""
     needed: bool = False
     is_name: bool = False
 
@@ -134,8 +139,9 @@ def within(value: float, known: Option) -> bool:
 
 
 def range_in_words(known: Option) -> str:
-    """ "0 (no limit) or more", "32 to 512 pixels"."""
+    """ "0 (no limit) or more", "32 to 512 pixels": what a number may be."""
     zero = f" ({known.zero})" if known.zero and known.least == 0 else ""
+    unit = f" {known.unit}" if known.unit else ""
     if known.most is None:
-        return f"{known.least:g}{zero} or more"
-    return f"{known.least:g}{zero} to {known.most:g}"
+        return f"{known.least:g}{zero} or more{unit}"
+    return f"{known.least:g}{zero} to {known.most:g}{unit}"

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from vinn_core.config.fields import JsonConfig, option, require, require_name
 from vinn_core.config.retrieval import POLICY_SETTINGS, IndexConfig
-from vinn_core.config.training import PRESETS, TrainConfig
+from vinn_core.config.training import DEFAULT_PRESET, PRESETS, TrainConfig
 from vinn_core.config.workspace import LOOKS, TASKS
 
 POLICIES = ("vinn", "expert", "random")
@@ -46,14 +46,15 @@ class TrainJob(JsonConfig):
     name: str = option(DEFAULT_NAME, "name of the encoder", is_name=True)
     resume: bool = option(False, "go on from the checkpoint of a stopped run")
     index: bool = option(False, "then build the index of the same name")
-    train: TrainConfig = field(default_factory=lambda: PRESETS["quick"])
+    train: TrainConfig = field(default_factory=lambda: PRESETS[DEFAULT_PRESET])
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """As of any settings; what `train` leaves out is as its preset has it."""
         changes = values.get("train", {})
-        if isinstance(changes, dict) and changes.get("preset", "quick") in PRESETS:
-            changes = {**PRESETS[changes.get("preset", "quick")].to_dict(), **changes}
+        chosen = changes.get("preset", DEFAULT_PRESET) if isinstance(changes, dict) else None
+        if isinstance(chosen, str) and chosen in PRESETS:
+            changes = {**PRESETS[chosen].to_dict(), **changes}
         return super().from_dict({**values, "train": changes})
 
 
@@ -67,6 +68,7 @@ class IndexJob(JsonConfig):
 
     @property
     def index_name(self) -> str:
+        """What the index is called."""
         return self.name or self.encoder
 
 
@@ -77,14 +79,17 @@ class EvaluateJob(JsonConfig):
     Attributes:
         compare: each INDEX, INDEX:SETTING, "expert" or "random"; instead of `policy`, `index` and `setting`.
         save: the evaluation's name; with `compare` the beginning of it.
-        video, film_failures: paths.
+        video: a path.
+        film_failures: a path.
     """
 
     policy: str = option("vinn", "what is rolled out", choices=POLICIES)
     index: str = option(DEFAULT_NAME, "name of the index", is_name=True)
     setting: str = option("default", "of the policy vinn", choices=POLICY_SETTINGS)
     compare: tuple[str, ...] = option(
-        (), "evaluate these over the same seeds instead, and test each pair: INDEX or INDEX:SETTING, expert or random"
+        (),
+        "evaluate these over the same seeds instead, and test each pair: INDEX or INDEX:SETTING, expert or random",
+        metavar="SPEC",
     )
     look: str | None = option(None, "visual variation; default: the workspace's", choices=LOOKS)
     episodes: int = option(50, "how many rollouts", least=1)
@@ -92,9 +97,11 @@ class EvaluateJob(JsonConfig):
     k: int | None = option(None, "neighbours; default: the index's")
     temperature: float | None = option(None, "of the softmin; default: the index's")
     processes: int | None = option(None, "worker processes; default: one per core", least=1)
-    save: str | None = option(None, "store results and rollouts under this name", is_name=True)
-    video: str | None = option(None, "also film the first rollouts into this MP4 file")
-    film_failures: str | None = option(None, "also film each failed rollout into this folder")
+    save: str | None = option(
+        None, "store results and rollouts as evaluations/NAME (NAME-SPEC for each of --compare)", is_name=True
+    )
+    video: str | None = option(None, "also film the first rollouts into this MP4 file", metavar="FILE")
+    film_failures: str | None = option(None, "also film each failed rollout into this folder", metavar="FOLDER")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from vinn_core.config.fields import JsonConfig, option, require, require_one_of
 
@@ -21,7 +22,8 @@ class IndexConfig(JsonConfig):
         metric_steps: see `vinn_core.retrieval.metric`; 0 leaves the Euclidean distance of the embeddings.
         camera_weights: one per camera of the encoder; None is equal weights.
         search_k: -1 is Annoy's default.
-        neighbours, temperature: of the policy, unless it is given its own.
+        neighbours: of the policy, unless it is given its own.
+        temperature: of the policy, unless it is given its own.
     """
 
     whiten: int = option(256, "dimensions of the camera embedding kept by PCA", least=0, zero="off")
@@ -42,6 +44,11 @@ class IndexConfig(JsonConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_softmin(self.neighbours, self.temperature)
+        weights = self.camera_weights or (1.0,)
+        require(
+            all(isfinite(weight) and weight >= 0 for weight in weights) and any(weights),
+            f"camera_weights = {weights}; use 0 or more for each camera, and not 0 for all.",
+        )
 
     def policy(self, setting: str = "default") -> PolicyConfig:
         """The retrieval that this index suggests, in one of POLICY_SETTINGS. Raises ConfigError for another name."""
@@ -82,4 +89,4 @@ class PolicyConfig(JsonConfig):
 
 def _require_softmin(neighbours: int, temperature: float) -> None:
     require(neighbours >= 1, f"k = {neighbours}; use k >= 1.")
-    require(temperature > 0, f"temperature = {temperature}; use above 0.")
+    require(temperature > 0 and isfinite(temperature), f"temperature = {temperature}; use above 0.")

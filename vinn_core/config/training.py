@@ -12,6 +12,7 @@ START_WEIGHTS = ("imagenet", "random")
 FEATURES = ("grid", "global")
 KEEP = ("best", "last")
 PRESET_NAMES = ("tiny", "frozen", "quick", "standard", "paper")
+DEFAULT_PRESET = "quick"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 FEWEST_COMPARED_DEMONSTRATIONS = 20
 """On which start and trained weights are compared: of fewer, what is left for the index would have no learnt metric."""
@@ -33,7 +34,7 @@ class EncoderConfig(JsonConfig):
     feature: str = option("grid", "whether features keep their place in the image", choices=FEATURES)
     grid_size: int = option(6, "cells along each side of a grid feature", least=1, most=8)
     image_size: int = option(
-        96, "side that frames are resized to before they enter the network [pixel]", least=32, most=512
+        96, "side that frames are resized to before they enter the network", least=32, most=512, unit="pixels"
     )
 
 
@@ -51,7 +52,7 @@ class TrainConfig(EncoderConfig):
             demonstrations left out (`vinn_core.training.choice`).
     """
 
-    preset: str = option("quick", "named settings that the others begin with", choices=PRESET_NAMES)
+    preset: str = option(DEFAULT_PRESET, "named settings that the others begin with", choices=PRESET_NAMES)
     cameras: tuple[str, ...] = option(
         ("wrist",), "camera whose frames are trained on; repeat for several", flag="--camera"
     )

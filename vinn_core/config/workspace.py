@@ -18,7 +18,7 @@ class WorkspaceConfig(JsonConfig):
     task: str = option("lift", "what the arm is taught", choices=TASKS)
     look: str = option("none", "visual variation", choices=LOOKS)
     cameras: tuple[str, ...] = option(("wrist", "front"), "recorded in each observation")
-    image_size: int = option(96, "height and width of the camera images [pixel]", least=32, most=512)
+    image_size: int = option(96, "height and width of the camera images", least=32, most=512, unit="pixels")
     control_hz: float = option(10.0, "control rate [1/s]")
     format_version: int = 1
 

@@ -28,7 +28,8 @@ class Backbone:
         spatial_stages: how many of them lead to the feature map of stride 16.
         spatial_channels: its channels.
         channels: of the last feature map.
-        mean, scale: the network expects (x - mean) / scale, x in [0, 1], per colour channel.
+        mean: per colour channel; the network expects (x - mean) / scale, x in [0, 1].
+        scale: per colour channel, likewise.
         origin: readable sentence, where the weights come from.
     """
 

@@ -58,6 +58,7 @@ class ProbeCurve(JsonRecord):
         return min(candidates, key=lambda point: point.relative, default=None)
 
     def with_point(self, point: ProbeMeasured) -> Self:
+        """With one more measured."""
         return replace(self, points=(*self.points, point))
 
     def choose(self, keep: str) -> Self:

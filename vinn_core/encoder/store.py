@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vinn_core.config import JsonRecord, TrainConfig
 from vinn_core.encoder.history import ProbeCurve
 from vinn_core.errors import ConfigError, EncoderError
-from vinn_core.files import finish_replacing, replace_folder, restore_replaced
+from vinn_core.files import disk_errors, finish_replacing, replace_folder, restore_replaced
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "encoder.pt"
@@ -43,7 +44,7 @@ class StoredEncoder(JsonRecord):
 
 
 def replace_stored_encoder(folder: Path, encoder: StoredEncoder, write_weights: Callable[[Path], object]) -> None:
-    """Make `folder` hold this encoder, whole or not at all; of what was there the history stays, and no checkpoint.
+    """Make `folder` hold this encoder, whole or not at all; whatever else was there stays, but no checkpoint.
 
     Raises:
         OSError: the disk is full or refuses; what was there is unchanged.
@@ -52,15 +53,16 @@ def replace_stored_encoder(folder: Path, encoder: StoredEncoder, write_weights: 
     def write(fresh: Path) -> None:
         write_weights(fresh / WEIGHTS_FILE)
         (fresh / CONFIG_FILE).write_text(encoder.to_json(), encoding="utf-8")
-        if (folder / HISTORY_FILE).exists():
-            shutil.copy2(folder / HISTORY_FILE, fresh / HISTORY_FILE)
+        if folder.exists():
+            others = shutil.ignore_patterns(WEIGHTS_FILE, CONFIG_FILE, CHECKPOINT_FILE, ".*.tmp")
+            shutil.copytree(folder, fresh, ignore=others, dirs_exist_ok=True)
 
     replace_folder(folder, write)
 
 
 def read_stored_encoder(folder: Path) -> StoredEncoder:
     """Raises EncoderError when there is no encoder in `folder` or its config.json is damaged."""
-    finish_replacing(folder)
+    _finish(folder)
     if not _is_whole(folder):
         present = [encoder.name for encoder in list_encoders(folder.parent)]
         known = f"there are: {', '.join(present)}" if present else "there is none yet: train one"
@@ -74,8 +76,13 @@ def read_stored_encoder(folder: Path) -> StoredEncoder:
 
 
 def list_encoders(folder: Path) -> list[StoredEncoder]:
-    """All whole encoders in the workspace's encoders folder, by name; damaged ones are left out."""
-    restore_replaced(folder)
+    """All whole encoders in the workspace's encoders folder, by name; damaged ones are left out.
+
+    Raises:
+        EncoderError: the disk refuses.
+    """
+    with disk_errors("looking for encoders", EncoderError):
+        restore_replaced(folder)
     encoders = []
     for path in sorted(folder.glob("[!.]*")):
         if _is_whole(path):
@@ -88,7 +95,14 @@ def list_encoders(folder: Path) -> list[StoredEncoder]:
 
 def has_checkpoint(folder: Path, name: str) -> bool:
     """Whether a stopped training of encoder `name` can be resumed."""
+    with suppress(EncoderError):  # training itself says what is wrong
+        _finish(folder / name)
     return (folder / name / CHECKPOINT_FILE).exists()
+
+
+def _finish(folder: Path) -> None:
+    with disk_errors(f"looking for the encoder '{folder.name}'", EncoderError):
+        finish_replacing(folder)
 
 
 def _is_whole(folder: Path) -> bool:

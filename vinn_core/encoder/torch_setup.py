@@ -23,9 +23,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by OpenMP when torch
 
 import torch
 
-__all__ = ["DAMAGE", "choose_device", "one_thread", "torch", "use_one_thread"]
-
-
 DAMAGE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 """What torch.load and load_state_dict raise for files that are damaged or hold something else."""
 

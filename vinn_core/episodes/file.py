@@ -96,6 +96,7 @@ class EpisodeSummary:
 
 
 def episode_file_name(number: int) -> str:
+    """ "000007.hdf5" of episode 7."""
     return f"{number:06d}.hdf5"
 
 

@@ -45,6 +45,7 @@ class JournalWriter:
             view = view[self._file.write(view) :]
 
     def fileno(self) -> int:
+        """Of the file, to be flushed."""
         return self._file.fileno()
 
     def close(self) -> None:

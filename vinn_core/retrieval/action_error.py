@@ -55,7 +55,9 @@ def leave_one_demonstration_out(
         vectors: (N, D) embeddings.
         episodes: (N,) the demonstration each row belongs to.
         actions: (N, 7).
-        neighbours, temperature: as the policy's.
+        neighbours: k, as the policy's.
+        temperature: of the softmin, as the policy's.
+        queries: at most this many frames are asked about.
 
     Raises:
         DatasetError: fewer than two demonstrations.

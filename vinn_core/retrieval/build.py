@@ -34,6 +34,7 @@ class IndexResult(JsonRecord):
     recall: float
 
     def in_words(self) -> str:
+        """What was built, on one line."""
         return f"index '{self.name}' of {self.frames} frames, recall@5 {self.recall:.3f}"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from annoy import AnnoyIndex
 from numpy.typing import NDArray
 
-from vinn_core.config import IndexConfig
+from vinn_core.config import IndexConfig, JsonRecord
 from vinn_core.episodes.dataset import Dataset
 from vinn_core.errors import EmbeddingIndexError
 from vinn_core.retrieval.embedding import EmbeddingTransform
@@ -23,7 +23,7 @@ RECALL_QUERIES = 400
 
 
 @dataclass(frozen=True)
-class IndexInfo:
+class IndexInfo(JsonRecord):
     """What an index knows about its origin.
 
     Attributes:

@@ -43,8 +43,7 @@ def local_linear_weights(
     Args:
         offsets: (K, D), frame minus query.
         weights: (K,) summing to 1.
-        ridge: flattens the plane; at infinity the
-            result is `weights`.
+        ridge: flattens the plane; at infinity the result is `weights`.
     """
     offsets, weights = np.asarray(offsets, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     centre = weights @ offsets

@@ -28,7 +28,8 @@ class IndexRows:
         features: camera -> (N, F) float32.
         proprioception: (N, 5) float64.
         actions: (N, 7) float32.
-        episodes, steps: (N,) int32, episode number and 0-based step.
+        episodes: (N,) int32, episode number of each row.
+        steps: (N,) int32, 0-based step of each row within its episode.
         cache: raw features of all frames of each episode, to be reused by the next build.
     """
 

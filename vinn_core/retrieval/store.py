@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vinn_core.config import IndexConfig, JsonRecord
 from vinn_core.encoder.store import read_stored_encoder
 from vinn_core.errors import ConfigError, EmbeddingIndexError
-from vinn_core.files import finish_replacing, replace_folder, restore_replaced
+from vinn_core.files import disk_errors, finish_replacing, replace_folder, restore_replaced
 from vinn_core.retrieval.embedding import EmbeddingTransform
 from vinn_core.retrieval.index import METRIC, EmbeddingIndex, IndexInfo
 from vinn_core.workspace import Workspace
@@ -31,7 +31,7 @@ _NOT_READABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFEr
 
 
 @dataclass(frozen=True)
-class StoredIndex:
+class StoredIndex(JsonRecord):
     """What is known of an index without loading it.
 
     Attributes:
@@ -94,21 +94,8 @@ def save_index(index: EmbeddingIndex, folder: Path, features: Mapping[str, NDArr
         _write_arrays(fresh / "rows.npz", {"episode": index.episodes, "step": index.steps, "actions": index.actions})
         _write_arrays(fresh / "transform.npz", index.transform.to_arrays())
         _write_arrays(fresh / _FEATURES, features or {})
-        info = index.info
-        facts = {
-            "format_version": FORMAT_VERSION,
-            "metric": METRIC,
-            "rows": len(index),
-            "encoder": info.encoder,
-            "encoder_fingerprint": info.encoder_fingerprint,
-            "dataset_fingerprint": info.dataset_fingerprint,
-            "episodes": dict(info.episodes),
-            "config": info.config.to_dict(),
-            "search_k": info.search_k,
-            "recall": info.recall,
-            "created": info.created,
-            "sha256": _sha256_of_files(fresh),
-        }
+        about = {"format_version": FORMAT_VERSION, "metric": METRIC, "rows": len(index)}
+        facts = {**about, **index.info.to_dict(), "sha256": _sha256_of_files(fresh)}
         (fresh / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     try:
@@ -145,30 +132,30 @@ def load_index(folder: Path) -> EmbeddingIndex:
 
 def read_stored_index(folder: Path) -> StoredIndex:
     """What is known of the index in `folder`, outdated or not. Raises EmbeddingIndexError when missing or damaged."""
-    finish_replacing(folder)
+    with disk_errors(f"looking for the index '{folder.name}'", EmbeddingIndexError):
+        finish_replacing(folder)
     if not (folder / _FACTS).is_file():
         raise EmbeddingIndexError(f"There is no index '{folder.name}' yet: build the index first.")
     try:
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
         outdated = facts["format_version"] != FORMAT_VERSION
-        info = IndexInfo(
-            encoder=facts["encoder"],
-            encoder_fingerprint=facts["encoder_fingerprint"],
-            dataset_fingerprint=facts["dataset_fingerprint"],
-            episodes={int(number): fingerprint for number, fingerprint in facts["episodes"].items()},
-            config=IndexConfig() if outdated else IndexConfig.from_dict(facts["config"]),
-            search_k=facts["search_k"],
-            recall=facts["recall"],
-            created=facts["created"],
-        )
-        return StoredIndex(folder.name, info, facts["rows"], sha256=facts.get("sha256", {}), outdated=outdated)
+        if outdated:
+            facts["config"] = {}
+        IndexConfig.from_dict(facts["config"])  # a setting that is unknown here changes what the vectors mean
+        about = {"name": folder.name, "frames": facts["rows"], "sha256": facts.get("sha256", {}), "outdated": outdated}
+        return StoredIndex.from_dict({**about, "info": facts})
     except _NOT_READABLE as error:
         raise _damaged(folder, error) from error
 
 
 def index_names(folder: Path) -> list[str]:
-    """Of all indexes in the workspace's indexes folder, damaged ones included."""
-    restore_replaced(folder)
+    """Of all indexes in the workspace's indexes folder, damaged ones included.
+
+    Raises:
+        EmbeddingIndexError: the disk refuses.
+    """
+    with disk_errors("looking for indexes", EmbeddingIndexError):
+        restore_replaced(folder)
     return sorted(path.parent.name for path in folder.glob(f"[!.]*/{_FACTS}"))
 
 

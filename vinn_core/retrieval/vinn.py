@@ -84,14 +84,17 @@ class VinnPolicy:
 
     @property
     def cameras(self) -> tuple[str, ...]:
+        """The images that an observation must have."""
         return self._embedder.cameras
 
     @property
     def index(self) -> EmbeddingIndex:
+        """What is searched."""
         return self._index
 
     @property
     def embedder(self) -> Embedder:
+        """What makes an embedding of an observation."""
         return self._embedder
 
     def reset(self) -> None:

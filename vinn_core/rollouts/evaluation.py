@@ -54,9 +54,9 @@ class EvaluationSpec:
         return self.index if self.setting == "default" else f"{self.index}:{self.setting}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationResult(JsonRecord):
-    """What came of an evaluation; results.json of a stored one.
+    """What came of an evaluation; results.json of a stored one. What other programs may have left out has a default.
 
     Attributes:
         policy: one of POLICIES.
@@ -78,29 +78,31 @@ class EvaluationResult(JsonRecord):
         wall_s: how long it took [s].
     """
 
-    policy: str
+    policy: str = "vinn"
     label: str
     index: IndexOrigin | None
-    retrieval: PolicyConfig | None
+    retrieval: PolicyConfig | None = None
     task: str
     look: str
     control_hz: float
     success_rate: float
     interval: tuple[float, float]
-    episodes: int
+    episodes: int = 0
     seeds: tuple[int, ...]
     outcomes: tuple[RunEnd, ...]
     ticks: tuple[int, ...]
     seconds_to_success: float | None
-    trajectory_sha256: str
+    trajectory_sha256: str = ""
     created: str
-    wall_s: float
+    wall_s: float = 0.0
 
     @property
     def success_by_seed(self) -> dict[int, bool]:
+        """Seed -> whether its rollout succeeded."""
         return {seed: end is RunEnd.SUCCESS for seed, end in zip(self.seeds, self.outcomes, strict=True)}
 
     def in_words(self) -> str:
+        """The success rate with its interval, on one line."""
         low, high = self.interval
         return f"success rate {self.success_rate:.3f} [{low:.3f}, {high:.3f}] over {self.episodes} rollouts"
 

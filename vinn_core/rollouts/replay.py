@@ -38,6 +38,7 @@ class ReplayResult(JsonRecord):
     success: bool
 
     def in_words(self) -> str:
+        """How far off it ended, on one line."""
         return (
             f"episode {self.episode} by {self.by}: final object error {self.final_object_error_m * 1e3:.3f} mm, "
             f"{'solved' if self.success else 'not solved'}"

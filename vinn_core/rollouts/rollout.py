@@ -1,4 +1,4 @@
-"""One policy-driven episode in a headless session, and the worker processes that run many of them side by side."""
+"""One policy-driven episode in a headless session."""
 
 from __future__ import annotations
 
@@ -51,10 +51,12 @@ class Rollout:
 
     @property
     def seed(self) -> int:
+        """Of its reset."""
         return self.info.seed
 
     @property
     def success(self) -> bool:
+        """Whether it solved the task."""
         return self.end is RunEnd.SUCCESS
 
 

@@ -121,5 +121,5 @@ def _read(folder: Path) -> StoredEvaluation | None:
         result = EvaluationResult.from_dict(json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, ConfigError):
         return None
-    whole = len(result.seeds) == len(result.outcomes) == len(result.ticks)
+    whole = 0 < len(result.seeds) == len(result.outcomes) == len(result.ticks)
     return StoredEvaluation(folder.name, result) if whole else None

@@ -145,12 +145,16 @@ Command = (
 
 @dataclass(frozen=True)
 class SceneReset:
+    """The scene is at the start of `seed`, in `look`."""
+
     seed: int
     look: str
 
 
 @dataclass(frozen=True)
 class RecordingStarted:
+    """An episode is recorded from the next tick on; `seed` is that of the scene."""
+
     seed: int
 
 
@@ -165,6 +169,8 @@ class RecordingFinished:
 
 @dataclass(frozen=True)
 class RecordingDiscarded:
+    """An episode of so many frames was thrown away."""
+
     frames: int
 
 
@@ -194,11 +200,15 @@ class RunEnd(StrEnum):
 
 @dataclass(frozen=True)
 class AutonomousStarted:
+    """The policy has the arm; `seed` is that of the scene."""
+
     seed: int
 
 
 @dataclass(frozen=True)
 class AutonomousEnded:
+    """The policy has the arm no more, after so many ticks."""
+
     reason: RunEnd
     ticks: int
 

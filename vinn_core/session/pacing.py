@@ -21,7 +21,8 @@ class Pacer:
 
     Args:
         period_s: time between ticks [s].
-        clock, sleep: injected for tests.
+        clock: a steady one [s]; injected for tests.
+        sleep: waits so many seconds; injected for tests.
     """
 
     def __init__(

@@ -1,14 +1,11 @@
-"""What decides the next action: VINN's weighted nearest neighbours, or a recorded episode played back."""
+"""What a session asks of whatever decides the next action, and what it is told of the decision."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from vinn_core.episodes.episode import Action, Observation
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,8 @@ class Decision:
         action: what to do.
         neighbours: what it came from, nearest first; empty for policies without any.
         open_vote: share of the neighbours, by weight, that want the gripper open, in [0, 1]; None without neighbours.
-        encode_ms, search_ms: time spent embedding the observation and looking up the neighbours [ms].
+        encode_ms: time spent embedding the observation [ms].
+        search_ms: time spent looking up the neighbours [ms].
     """
 
     action: Action
@@ -50,10 +48,14 @@ class Policy(Protocol):
     """Chooses an action each control tick. `cameras` names the images it needs in the observation."""
 
     @property
-    def cameras(self) -> tuple[str, ...]: ...
+    def cameras(self) -> tuple[str, ...]:
+        """The images that an observation must have."""
+        ...
 
     def reset(self) -> None:
         """Forget the last rollout; call before each one."""
         ...
 
-    def act(self, observation: Observation) -> Decision: ...
+    def act(self, observation: Observation) -> Decision:
+        """What to do now. Raises DatasetError when the observation lacks one of `cameras`."""
+        ...

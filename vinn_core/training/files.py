@@ -12,7 +12,7 @@ from vinn_core.encoder.network import save_tensors
 from vinn_core.encoder.store import CHECKPOINT_FILE, HISTORY_FILE
 from vinn_core.encoder.torch_setup import DAMAGE
 from vinn_core.errors import ConfigError, EncoderError
-from vinn_core.files import disk_errors, remove_leftovers, replace_file, replace_text
+from vinn_core.files import disk_errors, finish_replacing, remove_leftovers, replace_file, replace_text
 
 import torch  # isort: skip  # after torch_setup
 
@@ -32,6 +32,8 @@ class TrainingFiles:
         self._dataset_fingerprint = dataset_fingerprint
         self._history = folder / HISTORY_FILE
         self._checkpoint = folder / CHECKPOINT_FILE
+        with disk_errors("opening the encoder's folder", EncoderError):
+            finish_replacing(folder)
 
     def start(self) -> None:
         """Begin a new run in the folder: forget the history and checkpoint of the last one."""

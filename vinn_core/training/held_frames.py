@@ -96,8 +96,7 @@ def hold_frames(
 
     Args:
         most_frames: of each camera; default: MOST_FRAMES.
-        fewest_demonstrations: are taken even where whole ones would
-            be more frames than that.
+        fewest_demonstrations: are taken even where whole ones would be more frames than that.
 
     Raises:
         DatasetError: a file is damaged, or lacks a camera.

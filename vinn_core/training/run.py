@@ -20,7 +20,7 @@ from vinn_core.encoder.network import save_encoder
 from vinn_core.encoder.torch_setup import DAMAGE
 from vinn_core.episodes.dataset import Dataset
 from vinn_core.episodes.file import EpisodeSummary, load_frames
-from vinn_core.errors import DatasetError
+from vinn_core.errors import DatasetError, EncoderError
 from vinn_core.progress import Message, Report, StageProgress, StopRequest, TrainingMetrics
 from vinn_core.retrieval.build import IndexResult
 from vinn_core.training.choice import WeightChoice
@@ -71,6 +71,7 @@ class TrainResult(JsonRecord):
         return replace(self, index=index)
 
     def in_words(self) -> str:
+        """What was trained and how the action error changed, on one line."""
         error = self.probe.in_words()
         return f"encoder '{self.name}' trained on {self.frames} frames{error and f'; {error}'}"
 
@@ -174,7 +175,11 @@ def train(
         run.save_checkpoint()
         return result
     measured = curve if curve.points or curve.held_out else None
-    stored = save_encoder(run.encoder.cpu(), folder, train=config, frames=len(frames), probe=measured)
+    try:
+        stored = save_encoder(run.encoder.cpu(), folder, train=config, frames=len(frames), probe=measured)
+    except EncoderError:
+        run.save_checkpoint()  # the training is done all the same: resumed, it ends here
+        raise
     return replace(result, origin=stored.origin, fingerprint=stored.fingerprint)
 
 

@@ -23,8 +23,12 @@ pixels: they differ by half a grey level on average."""
 _MOST_GEOMS = 10_000
 _BACKENDS = ("egl", "osmesa", "glfw", "cgl")
 """What MUJOCO_GL may name; each a module of MuJoCo that makes OpenGL contexts."""
+_WHATEVER_WORKS = ("", "on", "true", "1", "enable", "enabled", "glx", "wgl")
+"""What MUJOCO_GL may be beside those."""
 
 _open_renderers: WeakSet[CameraRenderer] = WeakSet()
+_left_behind: list[tuple[mujoco.MjrContext | None, Any]] = []
+"""What could not be freed, kept so that nothing frees it in the wrong place."""
 
 
 class CameraRenderer:
@@ -46,19 +50,20 @@ class CameraRenderer:
         self._context: mujoco.MjrContext | None = None
         self._model = model
         self._size = height, width
+        backend = opengl_backend()
         quality, whole = model.vis.quality, model.vis.global_
         before = quality.numslices, quality.numstacks, whole.offwidth, whole.offheight
         quality.numslices, quality.numstacks = _ROUNDNESS
         whole.offwidth, whole.offheight = width, height
         try:
-            self._gl = _make_gl_context(width, height)
+            self._gl = _make_gl_context(backend, (width, height))
             self._gl.make_current()
             self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         except Exception as error:  # what is raised differs by platform library
             self.close()
             raise RenderingError(
-                f"Camera images cannot be rendered: no OpenGL context (MUJOCO_GL={_backend()}: {error}). "
+                f"Camera images cannot be rendered: no OpenGL context (MUJOCO_GL={backend}: {error}). "
                 "Install a graphics driver or Mesa (on Debian: libegl1 libgl1-mesa-dri), "
                 "or set MUJOCO_GL to egl, osmesa or glfw. 'vinn doctor' shows what works here."
             ) from error
@@ -70,14 +75,20 @@ class CameraRenderer:
         self._options = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        if not _open_renderers:
-            # Anew whenever there was none: to come before what MuJoCo's module does at exit, which ends OpenGL itself.
-            atexit.unregister(_close_all)
-            atexit.register(_close_all)
+        # Anew each time: to come before what MuJoCo's module does at exit, which ends OpenGL itself.
+        atexit.unregister(_close_all)
+        atexit.register(_close_all)
         _open_renderers.add(self)
 
     def render(self, data: mujoco.MjData, camera: str) -> NDArray[np.uint8]:
-        """(height, width, 3) uint8 RGB seen by `camera`. Raises SceneError naming the cameras there are."""
+        """(height, width, 3) uint8 RGB seen by `camera`.
+
+        Raises:
+            SceneError: no such camera; names those there are.
+            RenderingError: the renderer has been closed.
+        """
+        if self._gl is None:
+            raise RenderingError("Camera images cannot be rendered any more: the renderer has been closed.")
         self._camera.fixedcamid = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
         if self._camera.fixedcamid < 0:
             present = ", ".join(self._model.camera(number).name for number in range(self._model.ncam))
@@ -97,14 +108,24 @@ class CameraRenderer:
         return {camera: self.render(data, camera) for camera in cameras}
 
     def close(self) -> None:
-        """Give the OpenGL context back."""
+        """Give the OpenGL context back.
+
+        In another thread than the one it belongs to it may still be current there, and MuJoCo would delete its objects
+        in whatever context is current here: its objects are then left to the end of the program.
+        """
         context, self._context = self._context, None
         gl, self._gl = self._gl, None
+        _open_renderers.discard(self)
+        if gl is None:
+            return
+        try:
+            gl.make_current()
+        except Exception:  # what is raised differs by platform library
+            _left_behind.append((context, gl))
+            return
         if context is not None:
-            gl.make_current()  # MuJoCo deletes its objects in whatever context is current
             context.free()
-        if gl is not None:
-            gl.free()
+        gl.free()
 
     def __enter__(self) -> CameraRenderer:
         return self
@@ -124,17 +145,26 @@ def _close_all() -> None:
             renderer.close()
 
 
-def _backend() -> str:
-    """The module of MuJoCo that makes contexts here."""
+def opengl_backend() -> str:
+    """The module of MuJoCo that makes contexts here: what MUJOCO_GL names, or what is usual on this system.
+
+    Raises:
+        RenderingError: MUJOCO_GL names something else.
+    """
     wanted = os.environ.get("MUJOCO_GL", "").lower().strip()
     if wanted in _BACKENDS:
         return wanted
+    if wanted not in _WHATEVER_WORKS:
+        raise RenderingError(
+            f"Camera images cannot be rendered with MUJOCO_GL={wanted}; set it to one of: {', '.join(_BACKENDS)}."
+        )
     return "cgl" if sys.platform == "darwin" else "glfw"
 
 
-def _make_gl_context(width: int, height: int) -> Any:
-    kind = import_module(f"mujoco.{_backend()}").GLContext
+def _make_gl_context(backend: str, size: tuple[int, int]) -> Any:
+    """For images of `size`: width, height [pixel]."""
+    kind = import_module(f"mujoco.{backend}").GLContext
     context = kind.__new__(kind)
     context._context = None  # its __del__ asks for that, also where it could not be made
-    context.__init__(width, height)
+    context.__init__(*size)
     return context

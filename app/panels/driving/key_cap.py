@@ -21,7 +21,7 @@ class KeyCap(QAbstractButton):
         units: width in keys.
     """
 
-    def __init__(self, key: str, caption: str, units: int = 1, parent: QWidget | None = None) -> None:
+    def __init__(self, key: str, caption: str, *, units: int = 1, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setText(key)
         self.setAccessibleName(f"{caption} ({key})")

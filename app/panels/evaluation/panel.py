@@ -51,7 +51,7 @@ class EvaluationPanel(Panel):
     notify = Signal(str, str)
 
     def __init__(
-        self, workspace: WorkspaceModel, frames: FrameCache, make_job: MakeJob = Job, parent: QWidget | None = None
+        self, workspace: WorkspaceModel, frames: FrameCache, *, make_job: MakeJob = Job, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._workspace = workspace

@@ -22,7 +22,7 @@ _SIGNS: dict[RunEnd, tuple[str, QColor]] = {RunEnd.SUCCESS: ("✓", GREEN), RunE
 
 
 class _Table(QTreeWidget):
-    def __init__(self, name: str, columns: Sequence[str], rows: int, parent: QWidget | None) -> None:
+    def __init__(self, name: str, columns: Sequence[str], *, rows: int, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.setAccessibleName(name)
         self.setHeaderLabels(list(columns))
@@ -42,7 +42,7 @@ class EvaluationTable(_Table):
     """Newest first; several can be selected."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Evaluations", ("Policy", "Look", "n", "Success", "Date"), 4, parent)
+        super().__init__("Evaluations", ("Policy", "Look", "n", "Success", "Date"), rows=4, parent=parent)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.headerItem().setToolTip(2, "Number of rollouts")
         self.headerItem().setToolTip(3, "Success rate, and its 95 % interval (Wilson) [%]")
@@ -76,7 +76,7 @@ class RolloutTable(_Table):
     """Of one evaluation, by seed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Rollouts", ("Outcome", "Seed", "Time [s]"), 5, parent)
+        super().__init__("Rollouts", ("Outcome", "Seed", "Time [s]"), rows=5, parent=parent)
         self.setSortingEnabled(True)
         self.sortByColumn(1, Qt.SortOrder.AscendingOrder)
         self.setToolTip("Double click to watch a rollout again, with what the policy saw in it")

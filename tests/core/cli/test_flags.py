@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vinn_core.cli.flags import OneLineParser, add_flags, flag_of, job_from, read_document
+from vinn_core.cli.flags import OneLineParser, add_flags, flag_of, job_from, missing_flags, read_document
 from vinn_core.cli.main import COMMANDS, main
 from vinn_core.config import (
     PRESETS,
@@ -121,8 +121,24 @@ def test_a_document_that_cannot_work_is_told_with_a_way_out(document: dict[str, 
 
 def test_what_is_needed_may_come_from_the_document() -> None:
     assert from_flags(ReplayJob, document={"episode": 3}) == ReplayJob(3)
-    with pytest.raises(ConfigError, match="arguments are required: --episode"):
-        from_flags(ReplayJob, "--states")
+    assert missing_flags(ReplayJob, {}, {"episode": 3}) == missing_flags(ReplayJob, {"episode": 3}, {}) == []
+    assert missing_flags(ReplayJob, {"states": True}, {}) == ["--episode"]
+
+
+@pytest.mark.parametrize(
+    "document", [{"train": 3}, {"train": None}, {"train": {"preset": []}}, {"train": {"preset": 1}}]
+)
+def test_a_document_of_the_wrong_kind_is_told_whatever_flags_come_with_it(document: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="JSON object|cannot be read"):
+        from_flags(TrainJob, "--epochs", "1", document=document)
+
+
+@pytest.mark.parametrize("weights", ["nan", "-1", "inf", "0"])
+def test_weights_that_would_spoil_an_index_are_refused(weights: str) -> None:
+    with pytest.raises(ConfigError, match="camera_weights = .*use 0 or more for each camera, and not 0 for all"):
+        from_flags(IndexJob, "--camera-weights", weights)
+    with pytest.raises(ConfigError, match="temperature = inf; use above 0"):
+        from_flags(IndexJob, "--temperature", "inf")
 
 
 def test_standard_input_is_read_to_the_end_of_the_document_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +148,7 @@ def test_standard_input_is_read_to_the_end_of_the_document_only(monkeypatch: pyt
     assert stdin.read().strip() == "stop"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "no"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "no", "[" * 100_000])
 def test_a_file_that_is_no_document_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "job.json"
     file.write_text(text)
@@ -153,5 +169,7 @@ def test_a_command_runs_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     stored = read_stored_encoder(workspace / "encoders" / "mine")
     assert (stored.train.hidden_size, stored.train.seed) == (99, 6)
     file.write_text("{}")
-    assert main(["replay", "--workspace", str(workspace), "--config", str(file)]) == 2
-    assert "required: --episode" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["replay", "--workspace", str(workspace), "--config", str(file)])
+    told = capsys.readouterr().err.splitlines(keepends=True)[-1]
+    assert told == "vinn replay: the following arguments are required: --episode; see vinn replay --help\n"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vinn_core.config import PRESETS, EncoderConfig, TrainConfig, preset
 from vinn_core.encoder.backbones import make_backbone
 from vinn_core.encoder.network import Encoder, create_encoder, images_to_tensor, load_encoder, save_encoder
-from vinn_core.encoder.store import CONFIG_FILE, WEIGHTS_FILE, list_encoders
+from vinn_core.encoder.store import CHECKPOINT_FILE, CONFIG_FILE, WEIGHTS_FILE, has_checkpoint, list_encoders
 from vinn_core.encoder.torch_setup import choose_device, one_thread
 from vinn_core.errors import EncoderError
 
@@ -282,6 +282,25 @@ def _full_disk(write: object, name: str) -> object:
         return write(path, *arguments, **options)  # type: ignore[operator]
 
     return write_or_fail
+
+
+def test_an_encoder_whose_replacement_was_cut_short_is_found_again(tmp_path: Path) -> None:
+    save_encoder(small_encoder(), tmp_path / "mine", train=SMALL, frames=3)
+    for look in (
+        lambda: [encoder.name for encoder in list_encoders(tmp_path)] == ["mine"],
+        lambda: load_encoder(tmp_path / "mine").fingerprint == small_encoder().fingerprint,
+        lambda: not has_checkpoint(tmp_path, "mine") and (tmp_path / "mine").exists(),
+    ):
+        (tmp_path / "mine").rename(tmp_path / ".mine.old")  # as a kill between the two renames leaves it
+        assert look()
+
+
+def test_what_a_person_keeps_beside_an_encoder_stays(tmp_path: Path) -> None:
+    save_encoder(small_encoder(), tmp_path / "mine", train=SMALL, frames=3)
+    (tmp_path / "mine" / "notes.txt").write_text("good on push")
+    (tmp_path / "mine" / CHECKPOINT_FILE).write_bytes(b"of the last run")
+    save_encoder(small_encoder(seed=1), tmp_path / "mine", train=SMALL, frames=3)
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [CONFIG_FILE, WEIGHTS_FILE, "notes.txt"]
 
 
 def test_presets_start_from_weights_that_are_installed_except_for_the_paper() -> None:

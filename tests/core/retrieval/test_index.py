@@ -26,7 +26,7 @@ from vinn_core.retrieval.embedding import Embedder, EmbeddingTransform
 from vinn_core.retrieval.index import EmbeddingIndex, IndexInfo
 from vinn_core.retrieval.metric import FEWEST_DEMONSTRATIONS
 from vinn_core.retrieval.rows import moving_steps
-from vinn_core.retrieval.store import index_origin, list_indexes, load_index
+from vinn_core.retrieval.store import index_names, index_origin, list_indexes, load_index
 from vinn_core.retrieval.vinn import load_policy
 
 
@@ -251,6 +251,20 @@ def test_an_index_of_another_version_asks_to_be_rebuilt(bench: Bench) -> None:
         with pytest.raises(EmbeddingIndexError, match="another version of this program: rebuild the index"):
             ask(bench.folder)
     assert [(index.name, index.outdated) for index in list_indexes(bench.folder.parent)] == [("first", True)]
+
+
+@pytest.mark.parametrize(
+    "change", [{"recall": "x"}, {"rows": "many"}, {"created": 3}, {"search_k": None}, {"episodes": 1}]
+)
+def test_facts_of_the_wrong_kind_are_damage(bench: Bench, change: dict[str, Any]) -> None:
+    bench.record(1)
+    bench.built()
+    facts = json.loads((bench.folder / "index.json").read_text())
+    (bench.folder / "index.json").write_text(json.dumps({**facts, **change}))
+    with pytest.raises(EmbeddingIndexError, match="index 'first' is damaged .*: rebuild the index"):
+        load_index(bench.folder)
+    assert list_indexes(bench.folder.parent) == []
+    assert index_names(bench.folder.parent) == ["first"]
 
 
 def test_index_survives_storing(bench: Bench) -> None:

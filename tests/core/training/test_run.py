@@ -428,3 +428,26 @@ def test_resuming_after_more_episodes_were_recorded_is_refused(workspace: Worksp
         train_in(workspace, resume=True)
     Dataset(workspace).delete([number])
     assert train_in(workspace, resume=True).steps == 4
+
+
+@pytest.mark.usefixtures("every_step")
+def test_training_resumes_although_replacing_the_encoder_was_cut_short(tmp_path: Path, uninterrupted: Any) -> None:
+    assert run(tmp_path / "mine", Log(stop_at=2)).stopped
+    (tmp_path / "mine").rename(tmp_path / ".mine.old")
+    assert run(tmp_path / "mine", resume=True).fingerprint == uninterrupted.fingerprint
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_training_that_cannot_be_stored_is_not_lost(
+    tmp_path: Path, uninterrupted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise EncoderError("The disk is full while saving the encoder.")
+
+    monkeypatch.setattr(training, "save_encoder", full)
+    with pytest.raises(EncoderError, match="disk is full"):
+        run(tmp_path / "mine")
+    monkeypatch.undo()
+    log = Log()
+    assert run(tmp_path / "mine", log, resume=True).fingerprint == uninterrupted.fingerprint
+    assert log.metrics == []  # nothing was trained again

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +86,35 @@ def test_what_fails_gives_everything_back(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.undo()
     with CameraRenderer(simulation.model, 32, 32) as renderer:
         assert renderer.render(simulation.data, "wrist").shape == (32, 32, 3)
+
+
+def test_a_renderer_that_another_thread_left_open_spoils_no_picture() -> None:
+    simulation = Simulation(load_task("lift"))
+    left: list[CameraRenderer] = []
+
+    def leave_one_open() -> None:
+        left.append(CameraRenderer(simulation.model, 64, 64))
+        left[0].render(simulation.data, "wrist")
+
+    thread = threading.Thread(target=leave_one_open)
+    thread.start()
+    thread.join()
+    with CameraRenderer(simulation.model, 64, 64) as renderer:
+        before = renderer.render(simulation.data, "front")
+        left.pop().close()
+        np.testing.assert_array_equal(renderer.render(simulation.data, "front"), before)
+
+
+def test_a_closed_renderer_says_so() -> None:
+    simulation = Simulation(load_task("lift"))
+    renderer = CameraRenderer(simulation.model, 32, 32)
+    renderer.close()
+    with pytest.raises(RenderingError, match="the renderer has been closed"):
+        renderer.render(simulation.data, "wrist")
+
+
+def test_an_unknown_library_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(load_task("lift"))
+    monkeypatch.setenv("MUJOCO_GL", "vulkan")
+    with pytest.raises(RenderingError, match="MUJOCO_GL=vulkan; set it to one of: egl, osmesa"):
+        CameraRenderer(simulation.model, 32, 32)

@@ -136,7 +136,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         for name in indexes:
             recorded.write_index(workspace, name)
         model = WorkspaceModel(workspace)
-        panel = EvaluationPanel(model, frames, PretendJob)  # type: ignore[arg-type]
+        panel = EvaluationPanel(model, frames, make_job=PretendJob)  # type: ignore[arg-type]
         qtbot.addWidget(panel)
         panel.resize(340, 900)
         panel.show()

@@ -40,6 +40,7 @@ class Arm:
 
     @classmethod
     def read(cls, data: mujoco.MjData) -> Arm:
+        """As it is in `data`."""
         site = data.site(END_EFFECTOR_SITE)
         opening = float(np.mean([data.joint(name).qpos[0] for name in FINGER_JOINTS])) / FINGER_STROKE
         closes = bool(data.actuator("finger_left").ctrl[0] < 0.5 * FINGER_STROKE)

@@ -8,7 +8,7 @@ import pytest
 import recorded
 from pytestqt.qtbot import QtBot
 
-from app.state.episode_writer import EpisodeStore
+from app.state.episode_store import EpisodeStore
 from vinn_core.episodes import recorder
 from vinn_core.episodes.episode import Episode
 from vinn_core.episodes.recorder import FinishedRecording
