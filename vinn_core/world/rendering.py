@@ -27,7 +27,7 @@ _WHATEVER_WORKS = ("", "on", "true", "1", "enable", "enabled", "glx", "wgl")
 """What MUJOCO_GL may be beside those."""
 
 _open_renderers: WeakSet[CameraRenderer] = WeakSet()
-_left_behind: list[tuple[mujoco.MjrContext | None, Any]] = []
+_left_behind: list[mujoco.MjrContext | None] = []
 """What could not be freed, kept so that nothing frees it in the wrong place."""
 
 
@@ -121,7 +121,8 @@ class CameraRenderer:
         try:
             gl.make_current()
         except Exception:  # what is raised differs by platform library
-            _left_behind.append((context, gl))
+            gl._context = None  # so that it does not try in vain when the program ends
+            _left_behind.append(context)
             return
         if context is not None:
             context.free()
