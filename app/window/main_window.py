@@ -191,6 +191,7 @@ class MainWindow(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self.notifications)
         self._pages = QStackedLayout()
+        column.addLayout(self._pages, 1)  # before it gets pages: it shows the first, which must have a parent by then
         self._pages.addWidget(self.viewport)
         self._broken = QLabel()
         self._broken.setWordWrap(True)
@@ -198,7 +199,6 @@ class MainWindow(QMainWindow):
         self._broken.setMargin(40)
         self._broken.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._pages.addWidget(self._broken)
-        column.addLayout(self._pages, 1)
         self.setCentralWidget(centre)
 
         driving = QWidget()

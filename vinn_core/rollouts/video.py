@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,7 @@ _MARGIN = 8
 _WIDTH = _SCENE_WIDTH + 3 * _TILE + 4 * _MARGIN
 _BACKGROUND, _TEXT, _BAR = (24, 27, 31), (230, 233, 237), (33, 140, 204)
 _LINGER_TICKS = 8
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def film_together(
@@ -120,6 +122,12 @@ class _NeighbourFrames:
         return self._episodes[episode][step]
 
 
+@cache
+def _fonts() -> tuple[_Font, _Font]:
+    """Of labels and of the title; read once, as reading takes longer than drawing a picture."""
+    return ImageFont.load_default(13), ImageFont.load_default(17)
+
+
 def _picture(
     scene: NDArray[np.uint8], snapshot: Snapshot, frames: _NeighbourFrames, *, control_hz: float
 ) -> NDArray[np.uint8]:
@@ -127,8 +135,7 @@ def _picture(
     canvas = Image.new("RGB", (_WIDTH, _SCENE_HEIGHT), _BACKGROUND)
     canvas.paste(Image.fromarray(scene), (0, 0))
     draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(13)
-    title = ImageFont.load_default(17)
+    font, title = _fonts()
     followed = snapshot.decision is not None and snapshot.decision.neighbours
     state = "success" if snapshot.succeeded else "VINN in control" if followed else ""
     draw.text((12, 10), f"seed {snapshot.seed}   {snapshot.elapsed_s:4.1f} s   {state}", _TEXT, title)

@@ -62,19 +62,31 @@ class Undefined(Seeing):
         return np.full((len(frames), 3), np.nan, dtype=np.float32)
 
 
-@pytest.fixture(scope="module")
-def held() -> HeldFrames:
-    """20 demonstrations of 40 frames each; the arm moves against where it is."""
-    positions = np.random.default_rng(0).uniform(-1, 1, (800, 3))
-    images = np.zeros((800, 2, 2, 3), dtype=np.uint8)
+def demonstrations_held(number: int, length: int) -> HeldFrames:
+    """`number` demonstrations of `length` frames each; the arm moves against where it is."""
+    frames = number * length
+    positions = np.random.default_rng(0).uniform(-1, 1, (frames, 3))
+    images = np.zeros((frames, 2, 2, 3), dtype=np.uint8)
     images[:, 0, 0] = np.round(127 * (positions + 1))
-    actions = np.column_stack([-0.1 * positions, np.zeros((800, 3)), positions[:, 2] > 0])
+    actions = np.column_stack([-0.1 * positions, np.zeros((frames, 3)), positions[:, 2] > 0])
     return HeldFrames(
         {"wrist": images},
-        np.zeros((800, 5)),
+        np.zeros((frames, 5)),
         actions.astype(np.float32),
-        np.repeat(np.arange(1, 21), 40).astype(np.int32),
+        np.repeat(np.arange(1, number + 1), length).astype(np.int32),
     )
+
+
+@pytest.fixture(scope="module")
+def held() -> HeldFrames:
+    """So few demonstrations that each is left out once, of five indexes."""
+    return demonstrations_held(20, 40)
+
+
+@pytest.fixture(scope="module")
+def many_held() -> HeldFrames:
+    """As many frames, of so many demonstrations that those left out of one index are enough."""
+    return demonstrations_held(100, 8)
 
 
 def test_an_encoder_that_sees_errs_less_than_one_that_does_not(held: HeldFrames) -> None:
@@ -83,7 +95,12 @@ def test_an_encoder_that_sees_errs_less_than_one_that_does_not(held: HeldFrames)
     assert seeing is not None
     assert blind is not None
     assert seeing < 0.2 * blind
-    assert held_out_error(held, Seeing(), StopRequest()) == seeing
+
+
+def test_the_error_is_the_same_each_time(many_held: HeldFrames) -> None:
+    error = held_out_error(many_held, Seeing(), StopRequest())
+    assert error is not None
+    assert held_out_error(many_held, Seeing(), StopRequest()) == error
 
 
 def test_whole_demonstrations_are_left_out(held: HeldFrames) -> None:
@@ -99,12 +116,12 @@ def test_whole_demonstrations_are_left_out(held: HeldFrames) -> None:
     assert error > 0.5
 
 
-def test_the_learnt_metric_counts(held: HeldFrames, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_learnt_metric_counts(many_held: HeldFrames, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under a metric that finds all frames equally near, only one plane is left, and these actions are no plane."""
-    positions = held.images["wrist"][:, 0, 0, 0] / 127.0 - 1.0
-    actions = np.zeros_like(held.actions)
+    positions = many_held.images["wrist"][:, 0, 0, 0] / 127.0 - 1.0
+    actions = np.zeros_like(many_held.actions)
     actions[:, 0] = np.abs(positions)
-    bent = HeldFrames(held.images, held.proprioception, actions, held.episodes)
+    bent = HeldFrames(many_held.images, many_held.proprioception, actions, many_held.episodes)
     learnt = held_out_error(bent, Seeing(), StopRequest())
     monkeypatch.setattr(encoder_choice, "learn_metric", lambda embeddings, *_, **__: np.zeros((embeddings.shape[1], 2)))
     without = held_out_error(bent, Seeing(), StopRequest())
@@ -125,8 +142,8 @@ def record(folder: Path, demonstrations: int) -> Workspace:
     return workspace
 
 
-def test_both_are_compared_in_their_order_with_progress(held: HeldFrames, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder_choice, "hold_frames", lambda *_, **__: held)
+def test_both_are_compared_in_their_order_with_progress(many_held: HeldFrames, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_choice, "hold_frames", lambda *_, **__: many_held)
     events: list[JobEvent] = []
     errors = compare_with_start((), Blind(), Seeing(), report=events.append, stop=StopRequest())
     assert errors is not None
@@ -137,7 +154,7 @@ def test_both_are_compared_in_their_order_with_progress(held: HeldFrames, monkey
     assert harm.training_made_it_worse
     last = events[-1]
     assert isinstance(last, StageProgress)
-    assert last.done == last.total == 2 * len(held)
+    assert last.done == last.total == 2 * len(many_held)
 
 
 def test_a_stop_is_heeded_while_comparing(held: HeldFrames, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mouse import double_click, move, place_of
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -46,6 +46,31 @@ def cut_off(widget: QWidget) -> list[str]:
         if too_narrow or child.height() < min(wanted, child.minimumSizeHint().height()):
             found.append(f"{type(child).__name__} {child.text()!r}")
     return found
+
+
+class ShownWindows(QObject):
+    """The windows that come to the screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.kinds.append(type(watched).__name__)
+        return False
+
+
+def test_nothing_but_the_window_comes_to_the_screen(
+    open_window: Callable[..., MainWindow], qapp: QApplication, qtbot: QtBot
+) -> None:
+    """No part of it flashes up on its own while the window is put together; each would cost a start of OpenGL too."""
+    shown = ShownWindows()
+    qapp.installEventFilter(shown)
+    window = open_window()
+    qtbot.waitUntil(lambda: window.session.take_snapshot() is not None, timeout=20_000)
+    qapp.removeEventFilter(shown)
+    assert shown.kinds == ["MainWindow"]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1600, 1000)])
