@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QLineEdit, QSpinBox, QWidget
 
-from vinn_core.config import JsonConfig, Option, option_of
+from vinn_core.config import JsonConfig, Option, kind_of, option_of
 from vinn_core.errors import ConfigError
 
 LARGEST_NUMBER = 2**31 - 1
@@ -95,12 +95,12 @@ def make_fields(
 
 
 def _make_field(hint: Any, known: Option, row: Row, *, parent: QWidget, choices: Sequence[str]) -> SettingField:
+    kind, several = kind_of(hint)
     if known.choices:
         made = _choice(known, row, parent)
-    elif get_origin(hint) is tuple:
+    elif several:
         made = _several(choices, parent)
     else:
-        kind = next((part for part in get_args(hint) if part is not type(None)), hint)
         made = _MAKERS[kind](known, row, parent)
     made.widget.setToolTip(row.tip or known.help[:1].upper() + known.help[1:])
     return made

@@ -6,6 +6,7 @@ imported when it is asked for: the help is there at once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from vinn_core.cli.output import JobOutput
 from vinn_core.config import (
     CollectJob,
     EvaluateJob,
-    IndexConfig,
     IndexJob,
     JsonConfig,
     ReplayJob,
@@ -59,10 +59,10 @@ def train(folder: Path, job: TrainJob, output: JobOutput) -> int:
         if result.stopped:
             return output.stopped(result, "Stopped; a checkpoint was kept. Go on with --resume.")
         if job.index:
-            built = _build(workspace, IndexJob(job.name, index=IndexConfig()), output)
+            built = _build(workspace, IndexJob(job.name), output)
             if built is None:
                 return output.stopped(None, _INDEX_UNCHANGED)
-            result = result.with_index(built)
+            result = replace(result, index=built)
     return output.finish(result, result.in_words())
 
 

@@ -13,6 +13,7 @@ from vinn_core.rollouts.comparison import compare, comparison_in_words
 from vinn_core.rollouts.evaluation import EvaluationResult, EvaluationSpec, evaluate
 from vinn_core.rollouts.rollout import Rollout
 from vinn_core.rollouts.store import require_free_name, save_evaluation
+from vinn_core.rollouts.video import film_apart, film_together
 from vinn_core.workspace import Workspace
 
 _FILMED_ROLLOUTS = 8
@@ -110,13 +111,10 @@ class _Evaluation:
             save_evaluation(workspace.evaluations_folder, self._name, result, rollouts=rollouts)
         if output.stop:
             return result
+        if job.video:
+            filmed = rollouts[:_FILMED_ROLLOUTS]
+            film_together(workspace, filmed, Path(job.video), camera=self._camera, report=output.report)
         failures = [rollout for rollout in rollouts if not rollout.success]
-        if job.video or (self._films is not None and failures):
-            from vinn_core.rollouts.video import film_apart, film_together
-
-            if job.video:
-                filmed = rollouts[:_FILMED_ROLLOUTS]
-                film_together(workspace, filmed, Path(job.video), camera=self._camera, report=output.report)
-            if self._films is not None and failures:
-                film_apart(workspace, failures, self._films, camera=self._camera, report=output.report)
+        if self._films is not None and failures:
+            film_apart(workspace, failures, self._films, camera=self._camera, report=output.report)
         return result

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
+from typing import Any, NoReturn, TypeVar, get_type_hints
 
-from vinn_core.config import JsonConfig, Option, option_of, range_in_words, require_name
+from vinn_core.config import JsonConfig, Option, kind_of, option_of, range_in_words, require_name
 from vinn_core.config.fields import within
 from vinn_core.errors import ConfigError
 
@@ -112,22 +112,17 @@ def _help(setting: Field[Any], known: Option, own_default: bool) -> str:
 
 def _how_it_is_read(hint: Any, known: Option) -> dict[str, Any]:
     """For `add_argument`."""
-    kinds = [kind for kind in get_args(hint) if kind not in (type(None), ...)] or [hint]
-    if bool in kinds:
+    kind, several = kind_of(hint)
+    if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
-    several = next((kind for kind in kinds if getattr(kind, "__origin__", None) is tuple), None)
-    if getattr(hint, "__origin__", None) is tuple:
-        several = hint
-    if several is not None:
-        each = get_args(several)[0]
-        return {"nargs": "+", "action": "extend", "type": each, "metavar": known.metavar or _METAVARS[each]}
+    metavar = known.metavar or _METAVARS[kind]
+    if several:
+        return {"nargs": "+", "action": "extend", "type": kind, "metavar": metavar}
     if known.choices:
         return {"choices": known.choices}
     if known.is_name:
         return {"type": _name, "metavar": "NAME"}
-    kind = kinds[0]
-    number = kind if known.least is None else _number(kind, known)
-    return {"type": number, "metavar": known.metavar or _METAVARS[kind]}
+    return {"type": kind if known.least is None else _number(kind, known), "metavar": metavar}
 
 
 _METAVARS = {int: "N", float: "X", str: "TEXT"}

@@ -1,6 +1,15 @@
 """Every setting, as frozen dataclasses that validate themselves and turn into JSON and back. Imports nothing heavy."""
 
-from vinn_core.config.fields import JsonConfig, JsonRecord, Option, option, option_of, range_in_words, require_name
+from vinn_core.config.fields import (
+    JsonConfig,
+    JsonRecord,
+    Option,
+    kind_of,
+    option,
+    option_of,
+    range_in_words,
+    require_name,
+)
 from vinn_core.config.jobs import (
     DEFAULT_NAME,
     FIRST_HELD_OUT_SEED,
@@ -55,6 +64,7 @@ __all__ = [
     "TrainJob",
     "WorkspaceConfig",
     "index_and_setting",
+    "kind_of",
     "option",
     "option_of",
     "preset",

@@ -10,7 +10,8 @@ import json
 import math
 import re
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Self, get_type_hints
+from types import UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -54,6 +55,13 @@ def option(default: Any, help: str, **known: Any) -> Any:
 def option_of(setting: Field[Any]) -> Option:
     """What was declared by `option`; of a plain field nothing is known."""
     return setting.metadata.get("option", Option())
+
+
+def kind_of(hint: Any) -> tuple[type, bool]:
+    """What a setting with this type hint holds, None left out, and whether it holds several of that in a tuple."""
+    if get_origin(hint) is UnionType:
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    return (get_args(hint)[0], True) if get_origin(hint) is tuple else (hint, False)
 
 
 def require(condition: bool, sentence: str) -> None:

@@ -60,6 +60,21 @@ class Rollout:
         return self.end is RunEnd.SUCCESS
 
 
+def rollout_info(*, task: str, look: str, seed: int, control_hz: float, end: RunEnd, created: str) -> EpisodeInfo:
+    """Facts about a rollout that ended so; `created` is ISO 8601, UTC."""
+    return EpisodeInfo(
+        task=task,
+        look=look,
+        seed=seed,
+        control_hz=control_hz,
+        source=Source.AUTONOMOUS,
+        success=end is RunEnd.SUCCESS,
+        operator="",
+        created=created,
+        model_xml="",
+    )
+
+
 class RolloutRunner:
     """Runs seeded rollouts in one session, whose policy has been set by SetPolicy.
 
@@ -95,15 +110,12 @@ class RolloutRunner:
             neighbours.append(snapshot.decision.neighbours if snapshot.decision else ())
         if record:
             session.handle(StopRecording())
-        info = EpisodeInfo(
+        info = rollout_info(
             task=session.simulation.task.name,
             look=session.simulation.look,
             seed=seed,
             control_hz=session.control_hz,
-            source=Source.AUTONOMOUS,
-            success=self._end is RunEnd.SUCCESS,
-            operator="",
+            end=self._end,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            model_xml="",
         )
         return Rollout(info, self._end, np.stack(states), np.stack(actions), tuple(neighbours), self._episode)

@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vinn_core.episodes.episode import EpisodeInfo, Source
 from vinn_core.errors import ConfigError, WorkspaceError
 from vinn_core.files import disk_errors, remove_leftovers, write_new_folder
 from vinn_core.rollouts.evaluation import EvaluationResult
 from vinn_core.rollouts.file import read_rollout, write_rollout
-from vinn_core.rollouts.rollout import Rollout
-from vinn_core.session.messages import RunEnd
+from vinn_core.rollouts.rollout import Rollout, rollout_info
 
 FORMAT_VERSION = 1
 RESULTS_FILE = "results.json"
@@ -81,16 +79,13 @@ def load_rollout(folder: Path, evaluation: StoredEvaluation, seed: int) -> Rollo
     result = evaluation.result
     arrays = read_rollout(folder / evaluation.name / _rollout_file(seed))
     end = result.outcomes[result.seeds.index(seed)]
-    info = EpisodeInfo(
+    info = rollout_info(
         task=result.task,
         look=result.look,
         seed=seed,
         control_hz=result.control_hz,
-        source=Source.AUTONOMOUS,
-        success=end is RunEnd.SUCCESS,
-        operator="",
+        end=end,
         created=result.created,
-        model_xml="",
     )
     return Rollout(info, end, arrays.states, arrays.executed_actions, arrays.neighbours)
 

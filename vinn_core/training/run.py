@@ -66,10 +66,6 @@ class TrainResult(JsonRecord):
     fingerprint: str = ""
     index: IndexResult | None = None
 
-    def with_index(self, index: IndexResult) -> TrainResult:
-        """The same with the index that was built after it."""
-        return replace(self, index=index)
-
     def in_words(self) -> str:
         """What was trained and how the action error changed, on one line."""
         error = self.probe.in_words()
