@@ -186,29 +186,21 @@ class EmbeddingIndex:
     def _recall_sample(self) -> list[tuple[int, float]]:
         """Sampled rows, each with the exact distance of its fifth neighbour."""
         rows = np.random.default_rng(self.info.config.seed).permutation(len(self))[:RECALL_QUERIES]
-        k = min(RECALL_NEIGHBOURS, len(self) - 1)
-        candidates = min(2 * k + 8, len(self))
-        squares = np.einsum("nd,nd->n", self.vectors, self.vectors)
-        sample = []
-        for chunk in np.array_split(rows, max(len(rows) // 50, 1)):
-            # |a - b|^2 up to a constant by one matrix product; the few best are then compared exactly.
-            rough = squares - 2 * self.vectors[chunk] @ self.vectors.T
-            best = np.argpartition(rough, candidates - 1, axis=1)[:, :candidates]
-            for row, near in zip(chunk, best, strict=True):
-                others = _nearest(self.vectors, near[near != row], self.vectors[row], k=k)
-                sample.append((int(row), others[-1][1] if others else 0.0))
-        return sample
+        return [(int(row), max(self._distances(row, self.query_exact), default=0.0)) for row in rows]
 
     def _recall(self, sample: list[tuple[int, float]]) -> float:
         """Share of the 5 exact nearest neighbours that `query` finds, the sampled row itself not counted."""
         k = min(RECALL_NEIGHBOURS, len(self) - 1)
         if k == 0:
             return 1.0
-        hits = 0
-        for row, farthest in sample:
-            found = [distance for other, distance in self.query(self.vectors[row], k + 1) if other != row][:k]
-            hits += sum(distance <= farthest for distance in found)  # equally distant rows are equally good
+        # Equally distant rows are equally good.
+        hits = sum(distance <= farthest for row, farthest in sample for distance in self._distances(row, self.query))
         return hits / (k * len(sample))
+
+    def _distances(self, row: int, query: Callable[[NDArray[np.float32], int], list[tuple[int, float]]]) -> list[float]:
+        """Of the 5 rows that `query` finds nearest to `row`, that itself left out; all others where there are fewer."""
+        found = query(self.vectors[row], RECALL_NEIGHBOURS + 1)
+        return [distance for other, distance in found if other != row][:RECALL_NEIGHBOURS]
 
     def _grow_trees(self) -> AnnoyIndex:
         annoy = AnnoyIndex(self.vectors.shape[1], METRIC)
