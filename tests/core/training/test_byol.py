@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
+import vinn_core.encoder.torch_setup  # noqa: F401  # before torch
 from vinn_core.config import EncoderConfig
 from vinn_core.encoder.network import create_encoder
-from vinn_core.encoder.torch_setup import one_thread
 from vinn_core.training.byol import Byol, collapse_measure, learning_rate, target_decay
 
 import torch  # isort: skip  # after torch_setup
 from torch import Tensor, nn  # isort: skip
 
 SIZE = 32
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_core() -> Iterator[None]:
-    """Such small networks gain nothing from more."""
-    with one_thread():
-        yield
 
 
 def make_byol(feature: str = "grid", frozen_stages: int = 0, fix_batchnorm: bool = False, grid_size: int = 2) -> Byol:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from episode_samples import CONFIG, sample_episode
+from job_log import JobLog
 
 from vinn_core.config import IndexConfig, TrainJob, preset
 from vinn_core.encoder.history import ProbeCurve
 from vinn_core.encoder.network import Encoder, create_encoder, load_encoder
 from vinn_core.encoder.store import CONFIG_FILE, read_stored_encoder
-from vinn_core.encoder.torch_setup import one_thread
 from vinn_core.episodes.dataset import Dataset, save_episode
 from vinn_core.errors import EncoderError
-from vinn_core.progress import JobEvent, Message, ProbeMeasured, StopRequest, TrainingMetrics
+from vinn_core.progress import ProbeMeasured, StopRequest, TrainingMetrics
 from vinn_core.retrieval.action_error import ActionError
 from vinn_core.retrieval.rows import collect_rows
 from vinn_core.training import held_frames
@@ -36,38 +35,6 @@ STEPS_PER_EPOCH = 3
 START_KEPT = "BYOL did not improve the action error on this data; the start weights were kept."
 
 
-@dataclass
-class Log:
-    """Keeps what a run reports; `stop` is set at step `stop_at`, or when the probe of epoch `stop_at_probe` is told."""
-
-    stop_at: int | None = None
-    stop_at_probe: float | None = None
-    events: list[JobEvent] = field(default_factory=list)
-    stop: StopRequest = field(default_factory=StopRequest)
-
-    def __call__(self, event: JobEvent) -> None:
-        self.events.append(event)
-        if isinstance(event, TrainingMetrics) and event.step == self.stop_at:
-            self.stop.set()
-        if isinstance(event, ProbeMeasured) and event.epoch == self.stop_at_probe:
-            self.stop.set()
-
-    @property
-    def probes(self) -> list[ProbeMeasured]:
-        return [event for event in self.events if isinstance(event, ProbeMeasured)]
-
-    @property
-    def sentences(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Message)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_core() -> Iterator[None]:
-    """Such small networks gain nothing from more."""
-    with one_thread():
-        yield
-
-
 @pytest.fixture(autouse=True)
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every step is reported."""
@@ -82,8 +49,8 @@ def workspace(tmp_path: Path) -> Workspace:
     return opened
 
 
-def run(workspace: Workspace, log: Log | None = None, resume: bool = False, **changes: Any) -> dict[str, Any]:
-    log = log or Log()
+def run(workspace: Workspace, log: JobLog | None = None, resume: bool = False, **changes: Any) -> dict[str, Any]:
+    log = log or JobLog()
     return train_on_workspace(
         workspace, TrainJob("mine", train=replace(SMALL, **changes), resume=resume), report=log, stop=log.stop
     )
@@ -96,7 +63,7 @@ def pretend_errors(monkeypatch: pytest.MonkeyPatch, *errors: float) -> None:
 
 
 def test_probe_is_measured_at_the_start_and_after_every_epoch(workspace: Workspace) -> None:
-    log = Log()
+    log = JobLog()
     result = run(workspace, log)
     assert [point.epoch for point in log.probes] == [0.0, 1.0, 2.0, 3.0]
     places = [place for place, event in enumerate(log.events) if isinstance(event, ProbeMeasured)]
@@ -108,7 +75,7 @@ def test_probe_is_measured_at_the_start_and_after_every_epoch(workspace: Workspa
 
 
 def test_first_point_is_the_action_error_of_the_start_weights(workspace: Workspace) -> None:
-    log = Log()
+    log = JobLog()
     run(workspace, log)
     held = hold_frames(Dataset(workspace).summaries(), SMALL.cameras)
     assert held is not None
@@ -124,7 +91,7 @@ def test_training_takes_the_same_course_with_and_without_the_probe(
 ) -> None:
     probed = run(workspace, **changes)
     monkeypatch.setattr(training, "hold_frames", lambda *_: None)
-    log = Log()
+    log = JobLog()
     assert run(workspace, log, **changes).fingerprint == probed.fingerprint
     assert log.probes == []
 
@@ -140,7 +107,7 @@ def test_best_weights_are_kept(workspace: Workspace, monkeypatch: pytest.MonkeyP
 
 
 def test_kept_encoder_has_the_error_that_was_measured(workspace: Workspace) -> None:
-    log = Log()
+    log = JobLog()
     chosen = run(workspace, log, keep="best").probe.chosen_epoch
     held = hold_frames(Dataset(workspace).summaries(), SMALL.cameras)
     assert held is not None
@@ -155,21 +122,21 @@ def test_start_weights_are_kept_and_said_so_when_training_never_improved_them(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend_errors(monkeypatch, 0.5, 0.6, 0.5, 0.7)
-    log = Log()
+    log = JobLog()
     result = run(workspace, log, keep="best")
     assert result.fingerprint == create_encoder(SMALL.encoder, SMALL.seed).fingerprint
     assert result.origin == "random initialisation, kept, as BYOL did not improve the action error"
     assert START_KEPT in log.sentences
     assert result.probe.in_words() == "action error 0.50 (start weights, which were kept)"
     pretend_errors(monkeypatch, 0.5, 0.6, 0.5, 0.7)
-    log = Log()
+    log = JobLog()
     assert run(workspace, log, keep="last").fingerprint != result.fingerprint
     assert START_KEPT not in log.sentences
 
 
 def test_training_ends_when_patience_does(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend_errors(monkeypatch, 0.9, 0.5, 0.7, 0.6, 0.4)
-    log = Log()
+    log = JobLog()
     result = run(workspace, log, epochs=9, patience=2, keep="best")
     assert (result.stopped, result.steps) == (False, 3 * STEPS_PER_EPOCH)
     assert result.probe.chosen_epoch == 1.0
@@ -182,15 +149,15 @@ def test_training_ends_when_patience_does(workspace: Workspace, monkeypatch: pyt
 @pytest.mark.parametrize(
     "stops",
     [
-        [Log(stop_at=1)],
-        [Log(stop_at_probe=0.0), Log(stop_at=STEPS_PER_EPOCH)],
-        [Log(stop_at_probe=1.0), Log(stop_at=8)],
-        [Log(stop_at=3 * STEPS_PER_EPOCH)],
+        [JobLog(stop_at=1)],
+        [JobLog(stop_at_probe=0.0), JobLog(stop_at=STEPS_PER_EPOCH)],
+        [JobLog(stop_at_probe=1.0), JobLog(stop_at=8)],
+        [JobLog(stop_at=3 * STEPS_PER_EPOCH)],
     ],
     ids=["within an epoch", "between epoch and probe", "after the best", "before the last probe"],
 )
 def test_stopped_and_resumed_training_measures_and_keeps_the_same(
-    keep: str, stops: list[Log], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    keep: str, stops: list[JobLog], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The errors follow from the weights, but so that the best epoch is neither the first nor the last.
     real = HeldFrames.action_error
@@ -206,13 +173,13 @@ def test_stopped_and_resumed_training_measures_and_keeps_the_same(
         return replace(error, relative=by_error[error.relative])
 
     monkeypatch.setattr(HeldFrames, "action_error", shuffled)
-    whole_log = Log()
+    whole_log = JobLog()
     whole = run(workspace, whole_log, keep=keep)
     assert whole.probe.chosen_epoch == (1.0 if keep == "best" else 3.0)
     for number, log in enumerate(stops):
-        again = Log(log.stop_at, log.stop_at_probe)
+        again = JobLog(log.stop_at, log.stop_at_probe)
         assert run(workspace, again, resume=number > 0, keep=keep).stopped
-    last_log = Log()
+    last_log = JobLog()
     resumed = run(workspace, last_log, resume=True, keep=keep)
     assert resumed.fingerprint == whole.fingerprint
     assert resumed.probe == whole.probe
@@ -222,9 +189,9 @@ def test_stopped_and_resumed_training_measures_and_keeps_the_same(
 def test_stop_during_a_probe_is_heeded_at_once_and_the_point_measured_later(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Log()
+    whole = JobLog()
     run(workspace, whole)
-    log = Log()
+    log = JobLog()
     monkeypatch.setattr(held_frames, "BATCH", 4)
     embed, embedded = Encoder.embed, []
 
@@ -238,20 +205,20 @@ def test_stop_during_a_probe_is_heeded_at_once_and_the_point_measured_later(
         assert run(workspace, log).stopped
     assert embedded == [4]
     assert log.probes == []
-    resumed = Log()
+    resumed = JobLog()
     run(workspace, resumed, resume=True)
     assert [point.epoch for point in resumed.probes] == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_long_trainings_are_probed_less_often_and_at_the_end(workspace: Workspace) -> None:
-    log = Log()
+    log = JobLog()
     run(workspace, log, epochs=11)
     # 24 images at a quarter of the cost of the 24 of an epoch: after every third, it is 8 % of the time.
     assert [point.epoch for point in log.probes] == [0.0, 3.0, 6.0, 9.0, 11.0]
 
 
 def test_without_training_nothing_is_probed(workspace: Workspace) -> None:
-    log = Log()
+    log = JobLog()
     assert run(workspace, log, epochs=0).probe.to_dict() == {
         "points": (),
         "chosen_epoch": None,
@@ -270,7 +237,7 @@ def test_fewer_than_two_demonstrations_are_not_probed_which_is_said_once(
     save_episode(workspace.episodes_folder, sample_episode(0, length=8))
     if second is not None:
         save_episode(workspace.episodes_folder, sample_episode(1, length=8, **second))
-    log = Log()
+    log = JobLog()
     result = run(workspace, log, keep="best", patience=1)
     assert result.stopped is False
     assert log.probes == []

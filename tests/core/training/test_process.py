@@ -42,17 +42,9 @@ DRIVER = """
 import sys
 from vinn_core.training import run as training
 from vinn_core.cli.main import main
-
-import torch  # isort: skip  # after torch_setup
 training._CHECKPOINT_EVERY_S = training._REPORT_EVERY_S = 0.0  # after every step
 sys.exit(main(sys.argv[1:]))
 """
-
-
-@pytest.fixture(autouse=True)
-def _one_core() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def make_workspace(folder: Path) -> Path:

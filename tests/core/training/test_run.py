@@ -7,64 +7,36 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from episode_samples import CONFIG, sample_episode
+from job_log import JobLog
 from numpy.typing import NDArray
 
+import vinn_core.encoder.torch_setup  # noqa: F401  # before torch
 from vinn_core.config import TrainJob, preset
 from vinn_core.encoder.network import create_encoder, load_encoder
 from vinn_core.encoder.store import CHECKPOINT_FILE, HISTORY_FILE, read_stored_encoder
-from vinn_core.encoder.torch_setup import one_thread
-
-import torch  # isort: skip  # after torch_setup
 from vinn_core.episodes.dataset import Dataset, save_episode
 from vinn_core.errors import DatasetError, EncoderError, VinnError
-from vinn_core.progress import JobEvent, Message, StageProgress, StopRequest, TrainingMetrics
+from vinn_core.progress import Message, StopRequest
 from vinn_core.training import learner
 from vinn_core.training import run as training
 from vinn_core.training.run import train, train_on_workspace
 from vinn_core.workspace import Workspace
+
+import torch  # isort: skip  # after torch_setup
 
 SMALL = preset(
     "tiny", image_size=32, grid_size=2, epochs=2, batch_size=4, projection_size=8, hidden_size=16, device="cpu"
 )
 FRAMES = np.random.default_rng(0).integers(0, 256, (13, 32, 32, 3), dtype=np.uint8)
 STEPS = 2 * (13 // 4)
-
-
-@dataclass
-class Log:
-    """Keeps what a run reports; `stop` is set once the run is at step `stop_at`."""
-
-    stop_at: int | None = None
-    events: list[JobEvent] = field(default_factory=list)
-    stop: StopRequest = field(default_factory=StopRequest)
-
-    def __call__(self, event: JobEvent) -> None:
-        self.events.append(event)
-        if isinstance(event, TrainingMetrics) and event.step == self.stop_at:
-            self.stop.set()
-
-    @property
-    def metrics(self) -> list[TrainingMetrics]:
-        return [event for event in self.events if isinstance(event, TrainingMetrics)]
-
-    @property
-    def progress(self) -> list[StageProgress]:
-        return [event for event in self.events if isinstance(event, StageProgress)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_core() -> Iterator[None]:
-    """Such small networks gain nothing from more."""
-    with one_thread():
-        yield
 
 
 @pytest.fixture
@@ -75,13 +47,13 @@ def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(
     folder: Path,
-    log: Log | None = None,
+    log: JobLog | None = None,
     resume: bool = False,
     frames: NDArray[np.uint8] = FRAMES,
     fingerprint: str = "d",
     **changes: Any,
 ) -> dict[str, Any]:
-    log = log or Log()
+    log = log or JobLog()
     return train(
         frames,
         replace(SMALL, **changes),
@@ -104,7 +76,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_finished_training_leaves_an_encoder_and_no_checkpoint(tmp_path: Path, every_step: None) -> None:
-    log = Log()
+    log = JobLog()
     result = run(tmp_path / "mine", log)
     encoder = load_encoder(tmp_path / "mine")
     assert encoder.fingerprint == result.fingerprint != create_encoder(SMALL.encoder, SMALL.seed).fingerprint
@@ -117,7 +89,7 @@ def test_finished_training_leaves_an_encoder_and_no_checkpoint(tmp_path: Path, e
 
 
 def test_progress_tells_start_weights_steps_curves_and_time_left(tmp_path: Path, every_step: None) -> None:
-    log = Log()
+    log = JobLog()
     run(tmp_path / "mine", log)
     assert Message("Training starts from: random initialisation.") in log.events
     assert [event.done for event in log.progress] == list(range(STEPS + 1))
@@ -129,7 +101,7 @@ def test_progress_tells_start_weights_steps_curves_and_time_left(tmp_path: Path,
 
 
 def test_few_frames_are_passed_over_more_often(tmp_path: Path, every_step: None) -> None:
-    log = Log()
+    log = JobLog()
     assert run(tmp_path / "few", log, fewest_steps=STEPS + 5).steps == STEPS + 5
     assert log.progress[-1].total == STEPS + 5
     assert log.metrics[-1].epoch == pytest.approx((STEPS + 5) / 3)
@@ -150,7 +122,7 @@ class TickingClock:
 
 def test_progress_comes_a_few_times_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "monotonic", TickingClock())
-    log = Log()
+    log = JobLog()
     run(tmp_path / "mine", log, epochs=4)
     steps = [metrics.step for metrics in log.metrics]
     assert steps == [2, 5, 8, 11, 12]  # 0.3 s apart, and the end
@@ -160,10 +132,10 @@ def test_time_left_follows_the_steps_and_the_time_limit(
     tmp_path: Path, every_step: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "monotonic", TickingClock())
-    log = Log()
+    log = JobLog()
     run(tmp_path / "by-steps", log, epochs=4)  # 12 steps of 0.1 s
     assert log.progress[8].seconds_left == pytest.approx(0.4, abs=0.05)
-    log = Log()
+    log = JobLog()
     result = run(tmp_path / "by-time", log, epochs=4, max_minutes=0.6 / 60)
     assert result.steps == 6
     assert result.stopped is False
@@ -179,7 +151,7 @@ def test_same_seed_gives_the_same_encoder_and_another_seed_another(
 
 
 def test_no_epochs_keep_the_start_weights(tmp_path: Path) -> None:
-    log = Log()
+    log = JobLog()
     result = run(tmp_path / "mine", log, epochs=0)
     assert result.fingerprint == create_encoder(SMALL.encoder, SMALL.seed).fingerprint
     assert (result.loss, result.collapse, result.steps) == (None, None, 0)
@@ -194,7 +166,7 @@ def test_stopped_and_resumed_training_ends_bit_equal_to_one_never_stopped(
 ) -> None:
     folder = tmp_path / "mine"
     for number, stop_at in enumerate(stops):
-        stopped = run(folder, Log(stop_at), resume=number > 0)
+        stopped = run(folder, JobLog(stop_at), resume=number > 0)
         assert (stopped.stopped, stopped.steps) == (True, stop_at)
         assert sorted(path.name for path in folder.iterdir()) == [CHECKPOINT_FILE, HISTORY_FILE]
     result = run(folder, resume=True)
@@ -209,12 +181,12 @@ def test_resuming_is_exact_for_other_kinds_of_training_too(
     changes: dict[str, Any], tmp_path: Path, every_step: None
 ) -> None:
     whole = run(tmp_path / "whole", epochs=1, **changes)
-    run(tmp_path / "mine", Log(stop_at=2), epochs=1, **changes)
+    run(tmp_path / "mine", JobLog(stop_at=2), epochs=1, **changes)
     assert run(tmp_path / "mine", resume=True, epochs=1, **changes).fingerprint == whole.fingerprint
 
 
 def test_stop_before_the_first_step_leaves_a_checkpoint_too(tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
-    log = Log()
+    log = JobLog()
     log.stop.set()
     assert run(tmp_path / "mine", log).steps == 0
     assert run(tmp_path / "mine", resume=True).fingerprint == uninterrupted.fingerprint
@@ -225,15 +197,14 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {tests!r}
 import test_run as t
-
-import torch  # isort: skip  # after torch_setup
+from vinn_core.progress import TrainingMetrics
 
 t.torch.set_num_threads(1)
 t.training._CHECKPOINT_EVERY_S = t.training._REPORT_EVERY_S = -1.0
 folder = Path({folder!r})
 
 def report(event):
-    if isinstance(event, t.TrainingMetrics) and event.step == 4:  # its checkpoint is not written yet: step 3's counts
+    if isinstance(event, TrainingMetrics) and event.step == 4:  # its checkpoint is not written yet: step 3's counts
         os.kill(os.getpid(), signal.SIGKILL)
 
 t.train(t.FRAMES, t.SMALL, folder, report=report, stop=t.StopRequest(), dataset_fingerprint="d")
@@ -254,7 +225,7 @@ def test_killed_training_resumes_from_its_last_checkpoint_to_the_same_place(
     assert last["step"] == 3
     with history.open("a") as file:
         file.write(json.dumps({**last, "step": 4}) + '\n{"step": 5, "epo')  # noted after the checkpoint, and cut short
-    log = Log()
+    log = JobLog()
     result = run(folder, log, resume=True)
     assert log.metrics[0].step == 4
     assert result.fingerprint == uninterrupted.fingerprint
@@ -276,7 +247,7 @@ def test_checkpoints_are_kept_while_training(tmp_path: Path, every_step: None, m
 
 
 def test_new_training_forgets_the_stopped_one(tmp_path: Path, every_step: None) -> None:
-    run(tmp_path / "mine", Log(stop_at=2))
+    run(tmp_path / "mine", JobLog(stop_at=2))
     result = run(tmp_path / "mine", epochs=1)
     assert result.steps == 3
     assert history_steps(tmp_path / "mine") == [1, 2, 3]
@@ -288,7 +259,7 @@ def test_stopped_training_leaves_the_encoder_that_was_there(
     tmp_path: Path, every_step: None, uninterrupted: dict[str, Any]
 ) -> None:
     run(tmp_path / "mine")
-    run(tmp_path / "mine", Log(stop_at=1), seed=5)
+    run(tmp_path / "mine", JobLog(stop_at=1), seed=5)
     assert load_encoder(tmp_path / "mine").fingerprint == uninterrupted.fingerprint
 
 
@@ -299,7 +270,7 @@ def test_stopped_training_leaves_the_encoder_that_was_there(
 def test_resuming_with_other_settings_or_episodes_is_refused(
     changes: dict[str, Any], what: str, tmp_path: Path, every_step: None
 ) -> None:
-    run(tmp_path / "mine", Log(stop_at=1))
+    run(tmp_path / "mine", JobLog(stop_at=1))
     with pytest.raises(EncoderError, match=f"the checkpoint of encoder 'mine' belongs to other {what}"):
         run(tmp_path / "mine", resume=True, **changes)
     assert run(tmp_path / "mine", resume=True).stopped is False  # it is still there
@@ -307,7 +278,7 @@ def test_resuming_with_other_settings_or_episodes_is_refused(
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda _: b"", lambda _: b"something else"])
 def test_damaged_checkpoint_is_refused(damage: Callable[[bytes], bytes], tmp_path: Path, every_step: None) -> None:
-    run(tmp_path / "mine", Log(stop_at=1))
+    run(tmp_path / "mine", JobLog(stop_at=1))
     file = tmp_path / "mine" / CHECKPOINT_FILE
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(EncoderError, match="the checkpoint of encoder 'mine' is damaged; train it again without"):
@@ -366,8 +337,8 @@ def test_no_frames_are_refused(tmp_path: Path) -> None:
         run(tmp_path / "mine", frames=FRAMES[:0])
 
 
-def train_in(workspace: Workspace, log: Log | None = None, resume: bool = False, **changes: Any) -> dict[str, Any]:
-    log = log or Log()
+def train_in(workspace: Workspace, log: JobLog | None = None, resume: bool = False, **changes: Any) -> dict[str, Any]:
+    log = log or JobLog()
     return train_on_workspace(
         workspace, TrainJob("default", train=replace(SMALL, **changes), resume=resume), report=log, stop=log.stop
     )
@@ -405,7 +376,7 @@ def test_damaged_episodes_are_named_and_left_out(workspace: Workspace) -> None:
     save_episode(workspace.episodes_folder, sample_episode(0, length=5))
     save_episode(workspace.episodes_folder, sample_episode(1, length=5))
     (workspace.episodes_folder / "000002.hdf5").write_bytes(b"not HDF5")
-    log = Log()
+    log = JobLog()
     assert train_in(workspace, log).frames == 5
     warnings = [event.text for event in log.events if isinstance(event, Message) and event.level == "warning"]
     assert len(warnings) == 1
@@ -422,7 +393,7 @@ def test_pictures_of_different_sizes_are_refused(workspace: Workspace) -> None:
 
 def test_resuming_after_more_episodes_were_recorded_is_refused(workspace: Workspace, every_step: None) -> None:
     save_episode(workspace.episodes_folder, sample_episode(0, length=8))
-    assert train_in(workspace, Log(stop_at=1)).stopped
+    assert train_in(workspace, JobLog(stop_at=1)).stopped
     number = save_episode(workspace.episodes_folder, sample_episode(1, length=8))
     with pytest.raises(EncoderError, match="belongs to other episodes"):
         train_in(workspace, resume=True)
@@ -432,7 +403,7 @@ def test_resuming_after_more_episodes_were_recorded_is_refused(workspace: Worksp
 
 @pytest.mark.usefixtures("every_step")
 def test_training_resumes_although_replacing_the_encoder_was_cut_short(tmp_path: Path, uninterrupted: Any) -> None:
-    assert run(tmp_path / "mine", Log(stop_at=2)).stopped
+    assert run(tmp_path / "mine", JobLog(stop_at=2)).stopped
     (tmp_path / "mine").rename(tmp_path / ".mine.old")
     assert run(tmp_path / "mine", resume=True).fingerprint == uninterrupted.fingerprint
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
@@ -448,6 +419,6 @@ def test_a_training_that_cannot_be_stored_is_not_lost(
     with pytest.raises(EncoderError, match="disk is full"):
         run(tmp_path / "mine")
     monkeypatch.undo()
-    log = Log()
+    log = JobLog()
     assert run(tmp_path / "mine", log, resume=True).fingerprint == uninterrupted.fingerprint
     assert log.metrics == []  # nothing was trained again
